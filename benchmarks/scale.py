@@ -1,0 +1,88 @@
+"""Memory and speed of whole files: one hour against one minute, the baseline and a pipeline with fake models.
+
+    python benchmarks/scale.py [--minutes 1 60] [--folder DIR]
+
+Each run is a process of its own, so that its peak memory and CPU time are the operating system's own figures. The source is
+stereo at 44.1 kHz, a recording from examples/ over and over, with a slow drift of level so that no two minutes are equal.
+The target is 96 kHz FLAC with 24 bits.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+AUDIO = Path(__file__).parent.parent / "examples" / "audio" / "arovane_beat_d_cc0_lossless.flac"
+
+RUN = """
+import sys, torch
+from upscaler_core import Chunk, Pipeline, discover
+from upscaler_core.testing.fakes import Hiss, MeanFusion, Mirror, MirrorOptions
+torch.set_num_threads(1)
+kind, source, target = sys.argv[1:]
+up = discover()
+fakes = {}
+if kind == "fake models":
+    fakes = dict(
+        models={"hiss": Hiss(MirrorOptions(reach=None, level=0.01)), "mirror": Mirror(MirrorOptions(reach=4, level=0.01))},
+        fusion=MeanFusion(None), cutoff_hz=12000.0, stereo="mid-side",
+    )
+pipeline = Pipeline(resampler=up.resampler("poly-sinc-hq"), target_rate=96000, **fakes)
+if kind != "imports":
+    pipeline.write(source, target)
+"""
+
+
+def make_source(path: Path, minutes: float) -> None:
+    """Write the source."""
+    loop, rate = sf.read(AUDIO, dtype="float32", always_2d=True)
+    left = round(minutes * 60 * rate)
+    with sf.SoundFile(path, "w", rate, 2, "PCM_16") as file:
+        turn = 0
+        while left:
+            block = loop[:left] * (0.5 + 0.4 * np.sin(turn))
+            file.write(block)
+            left -= len(block)
+            turn += 1
+
+
+def measure(words: list[str]) -> tuple[float, float]:
+    """Run a process: `(peak memory in MiB, CPU seconds)`."""
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{words} ended with {process.returncode}")
+    return usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    """Print a row a run."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--minutes", type=float, nargs=2, default=[1, 60])
+    arguments.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    chosen = arguments.parse_args()
+    print("| pipeline | minutes | peak memory, MiB | ratio | CPU seconds | x real time, one core |\n|" + "---|" * 6)
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
+        folder = Path(name)
+        base, _ = measure([sys.executable, "-c", RUN, "imports", "", ""])
+        print(f"| imports alone | | {base:.0f} | | | |", flush=True)
+        for kind in ("baseline", "fake models"):
+            first = 0.0
+            for minutes in chosen.minutes:
+                source, target = folder / "source.wav", folder / "target.flac"
+                make_source(source, minutes)
+                memory, seconds = measure([sys.executable, "-c", RUN, kind, str(source), str(target)])
+                first = first or memory
+                row = f"| {kind} | {minutes:g} | {memory:.0f} | {memory / first:.3f} | {seconds:.1f} "
+                print(row + f"| {minutes * 60 / seconds:.0f} |", flush=True)
+                target.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Writes docs/cli.md from the real `--help` of every command: `python docs/cli.py > docs/cli.md`. A test keeps it true."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COMMANDS = ["", "run", "enhance", "check", "schema", "plugins", "plugins show", "plugins check", "doctor"]
+
+INTRODUCTION = """\
+# Command line
+
+This page is the real `--help` of every command. Components that plugins add appear in `upscaler --help` and
+`upscaler plugins`.
+
+| exit code | meaning |
+|---|---|
+| 0 | all done |
+| 1 | some files failed while the others are finished; what cannot be written in the asked format is that file's failure |
+| 2 | what was typed |
+| 3 | the pipeline file |
+| 4 | no input, or no checkpoint, could be read |
+| 5 | an optional dependency is missing |
+| 130 | interrupted, by Ctrl-C or a polite kill |
+
+Where every file failed for one reason, the exit code is that reason's. `UPSCALER_DEBUG=1` shows the traceback of what
+would be reported as a bug.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "TERMINAL_WIDTH": "100"}
+    parts = [INTRODUCTION]
+    for command in COMMANDS:
+        words = [str(Path(sys.executable).with_name("upscaler")), *command.split(), "--help"]
+        told = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
+        lines = "\n".join(line.rstrip() for line in told.strip("\n").splitlines())
+        parts.append(f"## `{f'upscaler {command}'.strip()}`\n\n```text\n{lines}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,1 @@
+"""Signal processing that needs nothing but torch: three resamplers."""

@@ -1,0 +1,34 @@
+"""What this plugin offers."""
+
+from collections.abc import Iterable
+
+from upscaler_core import Component, hookimpl
+from upscaler_dsp.options import LimiterOptions, PolySincOptions, SincOptions
+
+
+@hookimpl
+def upscaler_resamplers() -> Iterable[Component]:
+    """Offer the resamplers."""
+    return [
+        Component("linear", "upscaler_dsp.linear:Linear", summary="straight lines between samples: the naive twin"),
+        Component("sinc", "upscaler_dsp.sinc:Sinc", SincOptions, "Kaiser-windowed sinc, summed in the time domain"),
+        Component(
+            "poly-sinc-hq",
+            "upscaler_dsp.polyphase:PolySincHQ",
+            PolySincOptions,
+            "long Kaiser-windowed sinc by fast convolution: the default, fast and transparent",
+        ),
+    ]
+
+
+@hookimpl
+def upscaler_finishers() -> Iterable[Component]:
+    """Offer the limiter."""
+    return [
+        Component(
+            "limiter",
+            "upscaler_dsp.limiter:Limiter",
+            LimiterOptions,
+            "look-ahead limiter that holds its ceiling between the samples too (true peak)",
+        )
+    ]

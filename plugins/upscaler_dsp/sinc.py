@@ -1,0 +1,76 @@
+"""`sinc`: the Kaiser-windowed sinc summed in the time domain, for any ratio of rates.
+
+Output n stands at input time t = n·M/L and is the sum over the kernel's reach (Smith, "Digital Audio Resampling",
+1984; the kernel after Kaiser 1974):
+
+    y[n] = Σ_j x[j]·h(t − j),    h(t) = 2c·sinc(2ct)·w(t),   c = rolloff · (lower Nyquist),   |t| <= zero_crossings / 2c
+
+Neighbouring outputs see nearly the same samples, so that a run of them is one product of a window with a narrow matrix,
+whose column n holds h(t − j). Each column is scaled to sum 1: a constant comes out as itself.
+
+>>> from upscaler_core import Resample
+>>> resample = Resample(Sinc(SincOptions()))
+>>> out = resample(torch.ones(1000), 44100, 48000)
+>>> bool((out[100:-100] - 1).abs().max() < 1e-6)
+True
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from torch import Tensor
+
+from upscaler_core import Plan, kaiser_lowpass
+from upscaler_dsp.options import SincOptions
+
+RUN = 128
+"""Outputs a matrix product."""
+
+CALL = 1 << 16
+"""Samples a call, about."""
+
+KEPT = 1 << 22
+"""Matrix entries kept between calls; a ratio that needs more computes its matrices anew, in constant memory."""
+
+
+class Sinc:
+    """The resampler `sinc`: linear phase, delay 0, any pair of rates."""
+
+    def __init__(self, options: SincOptions) -> None:
+        self.options = options
+
+    def plan(self, rate_in: int, rate_out: int) -> Plan:
+        """Lay out the matrices for a pair of rates in Hz."""
+        common = math.gcd(rate_in, rate_out)
+        advance, yields = rate_in // common, rate_out // common
+        cutoff = self.options.rolloff * min(rate_in, rate_out) / rate_in / 2
+        half = self.options.zero_crossings / (2 * cutoff)
+        reach = math.ceil(half)
+        periods = -(-RUN // yields)
+        block_in, block_out = advance * periods, yields * periods
+        runs = [(first, min(first + RUN, block_out)) for first in range(0, block_out, RUN)]
+        span = RUN * advance // yields + 2 * reach
+
+        @functools.lru_cache(maxsize=1 + KEPT // (RUN * span))
+        def matrix(first: int, last: int, dtype: torch.dtype) -> tuple[slice, Tensor]:
+            """Return which samples of a window the outputs `first … last` see, and their weights."""
+            begin = first * advance // yields - reach
+            end = min((last - 1) * advance // yields + 2, block_in) + reach
+            position = torch.arange(first, last) * advance
+            samples = torch.arange(begin, end)[:, None]
+            # Whole and fractional parts apart: their difference keeps its precision however long the block.
+            times = (position % yields).double() / yields + (position // yields - samples)
+            weights = kaiser_lowpass(times, cutoff, half, self.options.attenuation_db)
+            return slice(begin + reach, end + reach), (weights / weights.sum(0)).to(dtype)
+
+        def function(windows: Tensor, start: int) -> Tensor:
+            out = windows.new_empty(len(windows), block_out)
+            for first, last in runs:
+                seen, weights = matrix(first, last, windows.dtype)
+                out[:, first:last] = windows[:, seen] @ weights
+            return out
+
+        return Plan(function, block_in, block_out, reach, rows=max(1, CALL // max(block_in, block_out)))

@@ -1,0 +1,1 @@
+"""Audio files: one reader, and the writers of WAV and FLAC."""

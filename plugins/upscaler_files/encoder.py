@@ -1,0 +1,87 @@
+"""Encodes through libsndfile: what every compressed format's exporter stands on."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import soundfile as sf
+from numpy.typing import NDArray
+
+from upscaler_core import OutputError
+from upscaler_files.guard import Guard
+
+_PIECE = 65_536  # frames handed over at once; libsndfile's Vorbis encoder overruns its stack with many more
+
+
+class SoundFileEncoder:
+    """Writes one file in a format of libsndfile's.
+
+    Args:
+        file: open for writing and reading.
+        rate: Hz.
+        channels: number of channels.
+        container, coding: soundfile's `format` and `subtype`, such as `FLAC` and `PCM_24`.
+        tags: text by soundfile's names.
+        settings: soundfile's `compression_level` and `bitrate_mode`.
+
+    Raises:
+        OutputError: libsndfile refuses, or the finished file holds other than what was written.
+        OSError: the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        rate: int,
+        channels: int,
+        container: str,
+        coding: str,
+        tags: dict[str, str],
+        **settings: Any,
+    ) -> None:
+        self._file = file
+        self._guard = Guard(file)
+        self._frames = 0
+        try:
+            self._sound = sf.SoundFile(self._guard, "w", rate, channels, subtype=coding, format=container, **settings)
+            for name, text in tags.items():
+                setattr(self._sound, name, text)
+            self._guard.check()
+        except (sf.SoundFileError, ValueError) as error:
+            self._refused(error)
+
+    def write(self, samples: NDArray[Any]) -> None:
+        """Append `[time, channel]`: float32, or int32 that uses all 32 bits."""
+        try:
+            for start in range(0, len(samples), _PIECE):
+                self._sound.write(samples[start : start + _PIECE])
+                self._guard.check()
+        except (sf.SoundFileError, AssertionError) as error:  # soundfile asserts that all was taken
+            self._refused(error)
+        self._frames += len(samples)
+
+    def finish(self) -> None:
+        """Complete the file, and read its header back."""
+        if not self._frames:
+            raise OutputError("there is no audio to write")
+        try:
+            self._sound.close()
+            self._guard.check()
+            self._file.seek(0)
+            with sf.SoundFile(Guard(self._file)) as written:
+                frames = written.frames
+        except sf.SoundFileError as error:
+            self._refused(error)
+        if frames != self._frames:
+            raise OutputError(f"{self._frames:,} samples were written, and the file holds {frames:,}")
+
+    def abandon(self) -> None:
+        """Let go of the file."""
+        try:
+            self._sound.close()
+        except sf.SoundFileError:
+            return
+
+    def _refused(self, error: Exception) -> None:
+        self._guard.check()  # what happened to the file explains more than what libsndfile makes of it
+        raise OutputError(f"the encoder failed: {error or 'it took fewer samples than it was given'}") from error

@@ -1,0 +1,46 @@
+"""Offers the file reader and the file writers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from upscaler_core import Component, hookimpl
+from upscaler_files.options import FlacOptions, WavOptions
+
+
+@hookimpl
+def upscaler_readers() -> Iterable[Component]:
+    """Everything that libsndfile decodes and that says by itself what it is (so no bare samples)."""
+    suffixes = (
+        ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .mp2 .mp1 .aif .aiff .aifc .caf .au .snd .voc "
+        ".sf .ircam .nist .sph .iff .svx .8svx .16sv .avr .paf .pvf .sds .xi .htk .mat .wve"
+    )
+    return [
+        Component(
+            "soundfile",
+            "upscaler_files.reader:SoundFileReader",
+            summary="WAV, FLAC, Ogg, Opus, MP3, AIFF, CAF and more by libsndfile; damaged files as far as they go",
+            suffixes=tuple(suffixes.split()),
+        )
+    ]
+
+
+@hookimpl
+def upscaler_exporters() -> Iterable[Component]:
+    """The lossless writers."""
+    return [
+        Component(
+            "wav",
+            "upscaler_files.wav:WavExporter",
+            WavOptions,
+            summary="WAV with 16, 24 or 32-bit integer or float samples; becomes RF64 beyond 4 GiB",
+            suffixes=(".wav", ".wave"),
+        ),
+        Component(
+            "flac",
+            "upscaler_files.flac:FlacExporter",
+            FlacOptions,
+            summary="FLAC with 16 or 24 bits, up to 655,350 Hz and 8 channels",
+            suffixes=(".flac",),
+        ),
+    ]

@@ -1,0 +1,75 @@
+"""Turns float samples into integers: scaling, dither, rounding, clamping.
+
+Rounding alone makes an error that follows the signal and is heard as distortion. Triangular noise of 2 LSB peak to
+peak, added before it, makes the error's mean zero and its power constant (0.25 LSB²) whatever the signal:
+S. P. Lipshitz, R. A. Wannamaker and J. Vanderkooy, "Quantization and dither: a theoretical survey", J. Audio Eng.
+Soc. 40 (1992).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from upscaler_core import noise
+
+BLOCK = 4096
+"""Samples of the fixed blocks, counted from sample 0, in which silence is looked for."""
+
+
+class Quantizer:
+    """Quantizes a stream. What comes out does not depend on how the stream was cut.
+
+    Channels share the dither, so that identical channels stay identical. A block of `BLOCK` samples that is all zero in
+    a channel gets none there: digital silence stays digital silence.
+
+    Args:
+        bits: of the integers, 2 … 32.
+        dither: add triangular noise before rounding.
+        seed: of that noise.
+    """
+
+    def __init__(self, bits: int, dither: bool = True, seed: int = 0) -> None:
+        self.bits = bits
+        self.clipped = 0
+        """Samples beyond full scale (±1.0) by more than half an LSB, which were clamped."""
+        self._dither = dither
+        self._seed = seed
+        self._position = 0
+        self._held: Tensor | None = None
+
+    def push(self, block: Tensor) -> Tensor:
+        """Take float `[channel, time]`; return what is complete so far, int32 `[channel, time]`."""
+        block = block if self._held is None else torch.cat((self._held, block), 1)
+        whole = block.shape[1] - block.shape[1] % BLOCK
+        self._held = block[:, whole:].clone()
+        return self._quantize(block[:, :whole])
+
+    def finish(self) -> Tensor:
+        """Return the rest."""
+        held, self._held = self._held, None
+        return torch.empty(0, 0, dtype=torch.int32) if held is None else self._quantize(held)
+
+    def _quantize(self, x: Tensor) -> Tensor:
+        scale = 2.0 ** (self.bits - 1)
+        y = x.double() * scale
+        self.clipped += int((y.abs() > scale + 0.5).sum())
+        if self._dither:
+            y += self._triangular(x.shape[1]) * _sounding(x)
+        self._position += x.shape[1]
+        return y.round_().clamp_(-scale, scale - 1).to(torch.int32)
+
+    def _triangular(self, length: int) -> Tensor:
+        """Noise between −1 and 1 LSB, as the difference of two uniform ones."""
+        first, second = (
+            noise(self._seed, f"dither-{part}", self._position, length, uniform=True).double() for part in (1, 2)
+        )
+        return first - second
+
+
+def _sounding(x: Tensor) -> Tensor:
+    """1.0 at the samples `[channel, time]` of blocks that hold anything but zeros."""
+    channels, length = x.shape
+    blocks = pad(x != 0, (0, -length % BLOCK)).view(channels, -1, BLOCK)
+    return blocks.any(2).double().repeat_interleave(BLOCK, 1)[:, :length]

@@ -1,0 +1,146 @@
+"""Writes WAV, and RF64 where the file grows beyond what WAV's 32-bit sizes can say.
+
+Written by hand rather than by libsndfile, whose WAV over 4 GiB reads back short, whose float WAV holds the time of day
+(so the same input gives different bytes), and whose RF64 with automatic downgrade is not plain WAV either. A chunk of
+28 bytes is kept free at the start, and becomes RF64's `ds64` at the end if it must: EBU Tech 3306, "RF64".
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upscaler_core import AudioInfo, OutputError
+from upscaler_files.options import WavOptions
+from upscaler_files.quantize import Quantizer
+from upscaler_files.sink import FileSink, carried_tags
+
+_LIMIT = 0xFFFFFFFF  # the largest size that a chunk can state, and what it states when the size stands elsewhere
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_GUID = bytes.fromhex("000000001000800000aa00389b71")  # what follows the format's own two bytes in its sub-format
+_INFO = {
+    "title": b"INAM",
+    "artist": b"IART",
+    "album": b"IPRD",
+    "date": b"ICRD",
+    "tracknumber": b"ITRK",
+    "genre": b"IGNR",
+    "comment": b"ICMT",
+    "copyright": b"ICOP",
+}
+
+
+class WavExporter:
+    """Writes WAV files of up to 1,024 channels."""
+
+    def __init__(self, options: WavOptions | None = None) -> None:
+        self._options = options or WavOptions()
+
+    def refuse(self, rate: int, channels: int) -> str | None:
+        """Why this pair cannot be written; None where it can."""
+        if not 1 <= channels <= 1024:
+            return f"WAV is written with 1 to 1,024 channels, not {channels:,}"
+        if not 1 <= rate <= 768_000:
+            return f"WAV is written at up to 768,000 Hz, not {rate:,}"
+        return None
+
+    def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> FileSink:
+        """Open `path` for writing; see `FileSink`.
+
+        Raises:
+            OutputError: this pair of rate and channels, or the path, cannot be written.
+        """
+        if reason := self.refuse(rate, channels):
+            raise OutputError(reason)
+        bits = self._bits(source)
+        quantizer = None if bits is None else Quantizer(bits, self._options.dither == "tpdf", seed)
+        tags = carried_tags(source)
+        return FileSink(path, channels, lambda file: WavEncoder(file, rate, channels, bits, tags), quantizer)
+
+    def _bits(self, source: AudioInfo | None) -> int | None:
+        """Bits of an integer sample; None for 32-bit float."""
+        if self._options.bits != "auto":
+            return None if self._options.bits == "float" else self._options.bits
+        if source and source.floating:
+            return None
+        return 32 if source and (source.bits or 0) > 24 else 24
+
+
+class WavEncoder:
+    """Writes the header, the samples, and at the end the sizes. `bits` is 16, 24 or 32, or None for 32-bit float."""
+
+    def __init__(self, file: BinaryIO, rate: int, channels: int, bits: int | None, tags: dict[str, str]) -> None:
+        self._file = file
+        self._bytes = (bits or 32) // 8
+        self._frame = self._bytes * channels
+        self._written = 0
+        form, fact = _format(rate, channels, bits), b""
+        if bits is None:  # a format that is not integer PCM has to state its length once more
+            fact = _chunk(b"fact", struct.pack("<I", _LIMIT))
+        head = b"RIFF" + struct.pack("<I", _LIMIT) + b"WAVE" + _chunk(b"JUNK", bytes(28)) + _chunk(b"fmt ", form)
+        self._fact = len(head) + 8 if fact else None
+        head += fact + _info(tags)
+        self._data = len(head) + 8
+        # Until the end is known the sizes read "to the end of the file", so that what was written before a power cut
+        # can be read.
+        file.write(head + b"data" + struct.pack("<I", _LIMIT))
+
+    def write(self, samples: NDArray[Any]) -> None:
+        """Append `[time, channel]`: float32, or int32 that uses all 32 bits."""
+        if self._bytes < 4:  # the upper bytes of little-endian 32-bit integers
+            raw = samples.astype("<i4", copy=False).view(np.uint8).reshape(samples.size, 4)[:, 4 - self._bytes :]
+            samples = np.ascontiguousarray(raw)
+        else:
+            samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
+        self._file.write(samples.data)
+        self._written += samples.nbytes
+
+    def finish(self) -> None:
+        """Write the pad byte and the sizes."""
+        self._file.write(bytes(self._written % 2))
+        size = self._file.seek(0, io.SEEK_END)
+        if size != self._data + self._written + self._written % 2:
+            raise OSError(f"{self._data + self._written:,} bytes were written, and the file holds {size:,}")
+        frames = self._written // self._frame
+        fits = size - 8 <= _LIMIT
+        if fits:
+            self._patch(4, struct.pack("<I", size - 8))
+            self._patch(self._data - 4, struct.pack("<I", self._written))
+        else:
+            self._patch(0, b"RF64")
+            self._patch(12, _chunk(b"ds64", struct.pack("<QQQI", size - 8, self._written, frames, 0)))
+        if self._fact is not None:
+            self._patch(self._fact, struct.pack("<I", frames if fits else _LIMIT))
+
+    def abandon(self) -> None:
+        """Nothing is held."""
+
+    def _patch(self, position: int, data: bytes) -> None:
+        self._file.seek(position)
+        self._file.write(data)
+
+
+def _format(rate: int, channels: int, bits: int | None) -> bytes:
+    """The contents of `fmt `: plain up to two channels, beyond that extensible with no claim about loudspeakers."""
+    tag, width = (_FLOAT, 32) if bits is None else (_PCM, bits)
+    plain = struct.pack(
+        "<HIIHH", channels, rate, min(rate * channels * width // 8, _LIMIT), channels * width // 8, width
+    )
+    if channels > 2:
+        return struct.pack("<H", _EXTENSIBLE) + plain + struct.pack("<HHIH", 22, width, 0, tag) + _GUID
+    return struct.pack("<H", tag) + plain + (b"\0\0" if bits is None else b"")
+
+
+def _info(tags: dict[str, str]) -> bytes:
+    """A LIST chunk of the tags, in UTF-8."""
+    entries = b"".join(_chunk(_INFO[name], text.encode() + b"\0") for name, text in tags.items())
+    return _chunk(b"LIST", b"INFO" + entries) if entries else b""
+
+
+def _chunk(name: bytes, contents: bytes) -> bytes:
+    return name + struct.pack("<I", len(contents)) + contents + bytes(len(contents) % 2)

@@ -1,0 +1,1 @@
+"""The SoX resampler library, as an optional resampler."""

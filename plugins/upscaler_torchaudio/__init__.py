@@ -1,0 +1,1 @@
+"""torchaudio's resampler, as an optional one."""

@@ -1,0 +1,99 @@
+"""The documentation is what the program does."""
+
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from upscaler_core import Kind, discover, hookspecs
+from upscaler_core.spec import check, load, parse
+
+sys.path.insert(0, str(ROOT / "docs"))
+
+
+def test_the_cli_page_is_the_real_help():
+    import cli
+
+    assert (ROOT / "docs" / "cli.md").read_text() == cli.page(), "run: python docs/cli.py > docs/cli.md"
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_hook_is_documented_with_its_arguments(kind):
+    hook = getattr(hookspecs, kind.hook)
+    signature = ", ".join(inspect.signature(hook).parameters)
+    assert f"### `{kind.hook}({signature})`" in (ROOT / "docs" / "plugins.md").read_text()
+    assert ">>> @hookimpl" in hook.__doc__
+
+
+def test_every_link_leads_somewhere():
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert link.startswith("http") or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples" / "pipelines").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_example_pipeline_is_right_and_runs(path, upscaler):
+    load(path, discover())
+    done = upscaler("run", path, "-o", upscaler.folder / "out/", "--set", "output=null")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_python_example_runs(tmp_path):
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    done = subprocess.run([sys.executable, "examples/assemble.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "with a model: (132300,)" in done.stdout
+
+
+def test_the_pipeline_files_in_the_documentation_are_right():
+    for page in (ROOT / "README.md", ROOT / "docs" / "pipeline.md"):
+        for text in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S):
+            if "my-" not in text:
+                path = Path("page.yaml")
+                check(parse(text, str(path)), discover())
+
+
+def test_the_plugin_of_the_tutorial_works(tmp_path):
+    """The package in docs/plugins.md, word for word: installed, listed, its contract kept."""
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    for name, code in re.findall(r"```python\n# (\S+)\n(.*?)```", page, re.S):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(code)
+    (tmp_path / "upscaler_hello" / "__init__.py").touch()
+    info = tmp_path / "upscaler_hello-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: upscaler-hello\nVersion: 0.1\n")
+    points = re.search(r"```toml\n# pyproject.toml\n\[project.entry-points.\"(.*?)\"\]\n(.*?)```", page, re.S)
+    (info / "entry_points.txt").write_text(f"[{points[1]}]\n{points[2].replace(chr(34), '')}")
+    environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    for words in (
+        ["-m", "pytest", "-q", "tests"],
+        ["-c", "from upscaler_core.cli import main; main(['plugins', 'check', 'nearest'])"],
+    ):
+        done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_core_file_names_a_plugin():
+    for path in (ROOT / "upscaler_core").rglob("*.py"):
+        for plugin in ("upscaler_dsp", "upscaler_files", "upscaler_soxr", "upscaler_torchaudio"):
+            assert plugin not in path.read_text(), path
+
+
+def test_every_built_in_is_in_the_wheel_and_the_contracts():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    folders = {p.name for p in (ROOT / "plugins").iterdir() if p.is_dir() and p.name != "__pycache__"}
+    packages = {Path(p).name for p in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]} - {
+        "upscaler_core"
+    }
+    modules = {value.split(".")[0] for value in project["project"]["entry-points"]["upscaler.plugins"].values()}
+    forbidden = set(project["tool"]["importlinter"]["contracts"][0]["forbidden_modules"])
+    independent = set(project["tool"]["importlinter"]["contracts"][1]["modules"])
+    assert folders == packages == modules == forbidden == independent

@@ -1,0 +1,68 @@
+"""A checked `PipelineSpec` becomes a `Pipeline` of built objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from upscaler_core.components import Kind
+from upscaler_core.errors import UsageError
+from upscaler_core.registry import Registry
+from upscaler_core.spec import PipelineSpec, Use
+
+if TYPE_CHECKING:
+    from upscaler_core.pipeline import Pipeline
+
+
+def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pipeline:
+    """Build every component that a spec names, and join them.
+
+    Args:
+        spec: a spec that `spec.check` has passed.
+        registry: where the components come from.
+        device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
+
+    Raises:
+        UpscalerError: a component cannot be built, or the device is not there.
+    """
+    from upscaler_core.pipeline import Chunk, Pipeline
+    from upscaler_core.streaming import Resample
+
+    where = choose_device(device)
+
+    def build(kind: Kind, use: Use) -> Any:
+        return registry.build(kind, use.use, use.options)
+
+    models = {name: build(Kind.MODEL, use) for name, use in spec.models.items()}
+    for model in models.values():
+        if hasattr(model, "to") and where != "cpu":
+            model.to(where)
+    return Pipeline(
+        resampler=Resample(build(Kind.RESAMPLER, spec.resampler)),
+        target_rate=spec.target_rate,
+        models=models,
+        fusion=build(Kind.FUSION, spec.fusion) if spec.fusion else None,
+        finish=[build(Kind.FINISHER, use) for use in spec.finish],
+        stereo=spec.stereo,
+        chunk=Chunk(**spec.chunk.model_dump()),
+        cutoff_hz=spec.cutoff_hz,
+        keep_source_band=spec.keep_source_band,
+        seed=spec.seed,
+        device=where,
+    )
+
+
+def choose_device(device: str) -> str:
+    """`auto` becomes `cuda` where there is one.
+
+    Raises:
+        UsageError: CUDA was asked for and is not there.
+    """
+    if device == "cpu":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise UsageError("there is no CUDA device here, or this torch is a CPU build: use --device cpu")
+    return "cpu"

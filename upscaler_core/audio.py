@@ -1,0 +1,215 @@
+"""Files in, files out: picks readers and exporters, and makes every output whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from upscaler_core.components import Kind, near
+from upscaler_core.errors import InputError, OutputError, UpscalerError, UsageError
+from upscaler_core.events import Advanced, Finished, OnEvent, Started, Warned, ignore
+from upscaler_core.protocols import AudioInfo, Exporter, Source
+from upscaler_core.registry import Entry, Registry, discover
+
+if TYPE_CHECKING:
+    from upscaler_core.pipeline import Pipeline
+
+BLOCK = 65_536
+"""Samples a channel that are read at a time."""
+
+
+def open_source(path: Path, registry: Registry) -> Source:
+    """Open an audio file with the reader that its suffix names, or else with any that can.
+
+    Raises:
+        InputError: it is missing, not a file, or nothing can read it; the message begins with the path.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not an audio file")
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    suffix = path.suffix.lower()
+    readers = sorted(registry.of(Kind.READER), key=lambda entry: suffix not in entry.component.suffixes)
+    reasons: list[str] = []
+    for entry in readers:
+        try:
+            reader = registry.build(Kind.READER, entry.full_name)
+            source: Source = reader.open(path)
+            return source
+        except UpscalerError as error:
+            if str(error) not in reasons:
+                reasons.append(str(error))
+    raise InputError(f"{path} cannot be read: {'; '.join(reasons) or 'no reader is installed'}")
+
+
+def exporter_for(path: Path, registry: Registry, preferred: str | None = None) -> Entry:
+    """The exporter that a path's suffix picks; `preferred` (a name) wins among several.
+
+    Raises:
+        UsageError: no exporter writes that suffix.
+    """
+    suffix, offered = path.suffix.lower(), registry.of(Kind.EXPORTER)
+    matches = [entry for entry in offered if suffix in entry.component.suffixes]
+    if not matches:
+        known = [s for entry in offered for s in entry.component.suffixes]
+        raise UsageError(f"{path}: no exporter writes '{suffix or path.name}'; {near(suffix, known)}")
+    return next((entry for entry in matches if preferred in (entry.component.name, entry.full_name)), matches[0])
+
+
+def default_suffix(info: AudioInfo, rate: int) -> str:
+    """What is written when nobody asks: FLAC, or WAV where FLAC would lose something."""
+    keeps_all = not info.floating and (info.bits or 0) <= 24
+    return ".flac" if keeps_all and info.channels <= 8 and rate <= 655_350 else ".wav"
+
+
+def convert(
+    pipeline: Pipeline,
+    source: Path,
+    target: Path,
+    *,
+    registry: Registry | None = None,
+    export: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    strict: bool = False,
+    rehearse: bool = False,
+    on_event: OnEvent = ignore,
+) -> Finished:
+    """Send a file through a pipeline into a file.
+
+    Args:
+        pipeline: what to do.
+        source: any file that an installed reader reads.
+        target: its suffix picks the exporter. The folder is made where it is missing.
+        registry: where readers and exporters are found; discovered by default.
+        export: the exporter's options, with its name under `use`; they count where the suffix picks that exporter.
+        overwrite: replace an existing target.
+        strict: refuse a damaged source instead of decoding what is there.
+        rehearse: check and tell what can be told beforehand, and write nothing.
+        on_event: is told what happens.
+
+    Raises:
+        InputError, OutputError, UsageError: the target is then absent, or as it was, and the source untouched.
+    """
+    began = time.monotonic()
+    registry = registry or discover()
+    exporter = _exporter(target, registry, export)
+    refuse_overwriting(source, target, overwrite)
+    with open_source(source, registry) as audio:
+        info = audio.info
+        if reason := exporter.refuse(pipeline.target_rate, info.channels):
+            raise OutputError(f"{target} cannot be written: {reason}")
+        done = Finished(source, target, info.rate, pipeline.target_rate, info.channels, info.seconds or 0)
+        if rehearse:
+            return done
+        surveys = bool(pipeline.models) and pipeline.cutoff_hz is None
+        on_event(Started(source, info.seconds, passes=1 + surveys))
+        frames_in = frames_out = 0
+
+        def blocks() -> Iterator[Tensor]:
+            nonlocal frames_in
+            frames_in = 0
+            try:
+                for block in audio.blocks(BLOCK):
+                    frames_in += block.shape[-1]
+                    yield block
+                    on_event(Advanced(source, block.shape[-1] / info.rate))
+            except InputError as error:
+                raise InputError(f"{source} cannot be read: {error}") from error
+
+        cutoff = pipeline.cutoff_of(blocks(), info.rate) if pipeline.models else None
+        with whole_or_absent(target) as part:
+            with exporter.open(part, pipeline.target_rate, info.channels, info, pipeline.seed) as sink:
+                for block in pipeline.stream(blocks(), info.rate, cutoff_hz=cutoff):
+                    sink.write(block)
+                    frames_out += block.shape[-1]
+            if audio.damage and (strict or not frames_in):
+                raise InputError(f"{source} is damaged: {audio.damage}")
+            if not frames_in:
+                raise InputError(f"{source} holds no audio")
+    warnings = []
+    if audio.damage:
+        warnings.append(f"the file is damaged: {audio.damage}; what is there was decoded")
+    if sink.clipped:
+        warnings.append(f"{sink.clipped} samples were clipped at full scale: lower the level, or write float WAV")
+    for message in warnings:
+        on_event(Warned(source, message))
+    note = pipeline.nothing_to_add(cutoff or 0)
+    return replace(
+        done,
+        seconds=frames_in / info.rate,
+        frames=frames_out,
+        cutoff_hz=cutoff,
+        added=not note,
+        note=note,
+        clipped=sink.clipped,
+        elapsed=time.monotonic() - began,
+        warnings=tuple(warnings),
+    )
+
+
+def _exporter(target: Path, registry: Registry, export: Mapping[str, Any] | None) -> Exporter:
+    """Build the exporter for a path, with the given options where they are its own."""
+    options = dict(export or {})
+    preferred = options.pop("use", None)
+    entry = exporter_for(target, registry, preferred)
+    if preferred is not None and registry.find(Kind.EXPORTER, preferred) != entry:
+        options = {}
+    built: Exporter = registry.build(Kind.EXPORTER, entry.full_name, options)
+    return built
+
+
+def refuse_overwriting(source: Path, target: Path, overwrite: bool) -> None:
+    """Refuse a target that is the source, a folder, or an existing file that may not be replaced."""
+    if target.exists():
+        if source.exists() and target.samefile(source):
+            raise UsageError(f"{target} is the input itself: name another output, the original stays untouched")
+        if target.is_dir():
+            raise UsageError(f"{target} is a folder: name a file in it")
+        if not overwrite:
+            raise OutputError(f"{target} exists: add --overwrite to replace it, or --skip-existing")
+
+
+@contextlib.contextmanager
+def whole_or_absent(target: Path) -> Iterator[Path]:
+    """Give a path to write to, which becomes `target` only when the body ends well.
+
+    Where the file system can, the file has no name until then, so that even a killed process leaves nothing behind;
+    elsewhere it is hidden and removed.
+
+    Raises:
+        OutputError: the folder cannot be made or written to.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        nameless = _open_nameless(target.parent)
+        hidden = target.parent / f".upscaler-{os.getpid()}-{time.monotonic_ns()}.part"
+        try:
+            yield Path(f"/proc/{os.getpid()}/fd/{nameless}") if nameless is not None else hidden
+            if nameless is not None:
+                os.fsync(nameless)
+                # Only with a folder's descriptor, unused here, does CPython call linkat, which follows the link.
+                os.link(f"/proc/self/fd/{nameless}", hidden, src_dir_fd=nameless, follow_symlinks=True)
+            hidden.replace(target)
+        finally:
+            hidden.unlink(missing_ok=True)
+            if nameless is not None:
+                os.close(nameless)
+    except (OSError, OutputError) as error:
+        raise OutputError(f"{target} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _open_nameless(folder: Path) -> int | None:
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None or not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        return os.open(folder, flag | os.O_RDWR, 0o666)
+    except OSError:
+        return None

@@ -1,0 +1,330 @@
+"""Many files: which input goes to which output, and the work itself, in this process or in several."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import multiprocessing
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upscaler_core.components import Kind
+from upscaler_core.errors import InputError, OutputError, UpscalerError, UsageError
+from upscaler_core.events import Event, Failed, Finished, OnEvent, Skipped, ignore
+from upscaler_core.registry import Registry, discover
+from upscaler_core.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from upscaler_core.pipeline import Pipeline
+
+MARK = ".upscaled"
+"""What the name of an output beside its source ends with; folders are searched without such files."""
+
+Result = Finished | Skipped | Failed
+
+GRACE_SECONDS = 10
+"""How long a worker process may take to clean up."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to do. A target without a suffix gets the one that suits the source (`audio.default_suffix`)."""
+
+    source: Path
+    target: Path
+    suffix: str | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do with every file."""
+
+    spec: PipelineSpec
+    device: str = "cpu"
+    overwrite: bool = False
+    skip_existing: bool = False
+    strict: bool = False
+
+
+def plan(inputs: Sequence[str | Path], output: str | None, spec: PipelineSpec, registry: Registry) -> list[Job]:
+    """Pair every input file with its output.
+
+    Args:
+        inputs: files, folders (searched to the bottom for names that a reader knows) and glob patterns.
+        output: None = beside each source; a file; a folder (a folder input's tree is mirrored in it); or a template
+            with `{stem}`, `{name}` (with suffix) or `{rate}`.
+        spec: for the exporter and the target rate.
+        registry: for the suffixes.
+
+    Raises:
+        UsageError: the output does not fit the inputs, or two inputs would share one output.
+        InputError: nothing was found.
+    """
+    writable = {s for entry in registry.of(Kind.EXPORTER) for s in entry.component.suffixes}
+    suffix = registry.find(Kind.EXPORTER, spec.export.use).component.suffixes[0] if spec.export else None
+    found = list(dict.fromkeys(_find(inputs, output, registry)))
+    if not found:
+        raise InputError(f"no audio file was found in {', '.join(map(str, inputs))}")
+    if output is None:
+        jobs = [Job(file, file.with_name(file.stem + MARK + (suffix or "")), suffix) for file, _ in found]
+    elif "{" in output:
+        jobs = [_templated(file, relative, output, spec.target_rate, suffix, writable) for file, relative in found]
+    elif _is_folder(output, writable, many=len(found) > 1 or Path(inputs[0]).is_dir()):
+        folder = Path(output)
+        jobs = [Job(file, folder / relative / (file.stem + (suffix or "")), suffix) for file, relative in found]
+    elif len(found) > 1:
+        raise UsageError(f"{output} is one file for {len(found)} inputs: name a folder, or a template with {{stem}}")
+    else:
+        jobs = [Job(found[0][0], Path(output), Path(output).suffix)]
+    _refuse_collisions(jobs)
+    return jobs
+
+
+def _find(inputs: Sequence[str | Path], output: str | None, registry: Registry) -> Iterator[tuple[Path, Path]]:
+    """Yield each input file with its folder relative to the input that named it."""
+    readable = {s for entry in registry.of(Kind.READER) for s in entry.component.suffixes}
+    written = Path(output).resolve() if output and "{" not in output else None
+    for given in inputs:
+        path = Path(given)
+        if path.is_dir():
+            for folder, folders, names in os.walk(path):
+                here = Path(folder)
+                if written and here.resolve() == written and here != path:
+                    folders.clear()
+                    continue
+                folders.sort()
+                for name in sorted(names):
+                    file = here / name
+                    if file.suffix.lower() in readable and name[0] != "." and not file.stem.endswith(MARK):
+                        yield file, here.relative_to(path)
+        elif path.exists() or not glob.has_magic(str(given)):
+            yield path, Path()
+        else:
+            for match in sorted(glob.glob(str(given), recursive=True)):  # noqa: PTH207 - takes absolute patterns too
+                if Path(match).is_file():
+                    yield Path(match), Path()
+
+
+def _is_folder(output: str, writable: set[str], many: bool) -> bool:
+    path = Path(output)
+    if path.is_dir() or output.endswith(("/", os.sep)):
+        return True
+    return path.suffix.lower() not in writable and (many or not path.suffix)
+
+
+def _templated(file: Path, relative: Path, template: str, rate: int, suffix: str | None, writable: set[str]) -> Job:
+    try:
+        filled = template.format(stem=file.stem, name=file.name, rate=rate)
+    except (KeyError, IndexError, ValueError):
+        raise UsageError(f"{template}: an output template knows {{stem}}, {{name}} and {{rate}}") from None
+    path = Path(filled)
+    if path.suffix.lower() in writable:
+        return Job(file, path.parent / relative / path.name, path.suffix)
+    return Job(file, path.parent / relative / (path.name + (suffix or "")), suffix)
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    target, count = Counter(job.target for job in jobs).most_common(1)[0]
+    if count > 1:
+        both = " and ".join(str(job.source) for job in jobs if job.target == target)
+        raise UsageError(f"{both} would share the output {target}: use a template such as '{{name}}.flac'")
+
+
+def execute(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEvent) -> list[Result]:
+    """Do all jobs, and tell what came of each, in their order. One file's failure is its own.
+
+    Args:
+        jobs: from `plan`.
+        task: what to do with each.
+        workers: processes; 1 = this one.
+        on_event: is told what happens, results included.
+
+    Raises:
+        UpscalerError: the pipeline itself cannot be assembled.
+    """
+    workers = min(workers, len(jobs))
+    if workers > 1:
+        return _in_processes(jobs, task, workers, on_event)
+    worker = Worker(task)
+    results = []
+    with interruptible(on_event) as listen:
+        for job in jobs:
+            results.append(worker.do(job, listen))
+            listen(results[-1])
+    return results
+
+
+@contextlib.contextmanager
+def interruptible(on_event: OnEvent) -> Iterator[OnEvent]:
+    """Let Ctrl-C and a polite kill act at the next event.
+
+    Raised at once, the exception may land in a callback from a C library, which prints it and goes on. A second signal
+    does not wait.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield on_event
+        return
+    caught: list[int] = []
+
+    def catch(number: int, frame: object) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    def listen(event: Event) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        on_event(event)
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(getattr(signal, name), catch) for name in names]
+    try:
+        yield listen
+    finally:
+        for name, handler in zip(names, before, strict=True):
+            signal.signal(getattr(signal, name), handler)
+
+
+def rehearse(jobs: Sequence[Job], task: Task) -> list[Result]:
+    """Say what `execute` would do, from the files' headers alone."""
+    worker = Worker(task)
+    return [worker.do(job, ignore, rehearse=True) for job in jobs]
+
+
+class Worker:
+    """A pipeline, assembled once, that does one job after the other, in one thread: cores are used by processes, and the
+    last bits of a batched FFT or GEMM change with the number of threads.
+    """
+
+    def __init__(self, task: Task) -> None:
+        import torch
+
+        from upscaler_core.assemble import assemble
+
+        torch.set_num_threads(1)
+        self.task = task
+        self.registry = discover()
+        self.pipeline: Pipeline = assemble(task.spec, self.registry, task.device)
+
+    def do(self, job: Job, on_event: OnEvent, *, rehearse: bool = False) -> Result:
+        """Do one job, or only say what would come of it; every failure becomes a `Failed`."""
+        try:
+            return self._do(job, on_event, rehearse)
+        except UpscalerError as error:
+            return Failed(job.source, str(error), error.exit_code)
+        except MemoryError:
+            return Failed(job.source, f"{job.source}: not enough memory", OutputError.exit_code)
+        except Exception as error:
+            if os.environ.get("UPSCALER_DEBUG"):
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            return Failed(job.source, f"{job.source}: a bug, please report it ({reason})", UpscalerError.exit_code)
+
+    def _do(self, job: Job, on_event: OnEvent, rehearse: bool) -> Result:
+        from upscaler_core.audio import convert
+
+        target = self.target_of(job)
+        if self.task.skip_existing and target.exists():
+            return Skipped(job.source, target)
+        return convert(
+            self.pipeline,
+            job.source,
+            target,
+            registry=self.registry,
+            export=self.export_options(),
+            overwrite=self.task.overwrite,
+            strict=self.task.strict,
+            rehearse=rehearse,
+            on_event=on_event,
+        )
+
+    def export_options(self) -> dict[str, Any]:
+        """The pipeline file's `export`, if any."""
+        export = self.task.spec.export
+        return {"use": export.use, **export.options} if export else {}
+
+    def target_of(self, job: Job) -> Path:
+        """The job's output, with the suffix that suits the source where none was asked for."""
+        if job.suffix is not None:
+            return job.target
+        from upscaler_core.audio import default_suffix, open_source
+
+        with open_source(job.source, self.registry) as source:
+            return job.target.with_name(job.target.name + default_suffix(source.info, self.task.spec.target_rate))
+
+
+def _in_processes(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEvent) -> list[Result]:
+    """Hand the jobs out to processes. One that dies takes only the file with it that it was at."""
+    Worker(task)  # what is wrong with the pipeline is said once, here
+    context = multiprocessing.get_context("spawn")
+    waiting = list(enumerate(jobs))[::-1]
+    results: dict[int, Result] = {}
+    busy: dict[Connection, tuple[Any, int]] = {}
+    processes: list[Any] = []
+
+    def start() -> None:
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there, task), daemon=True)
+        process.start()
+        processes.append(process)
+        there.close()
+        hand_out(here, process)
+
+    def hand_out(connection: Connection, process: Any) -> None:
+        if waiting:
+            index, job = waiting.pop()
+            busy[connection] = process, index
+            connection.send(job)
+        else:
+            connection.close()
+
+    def done(index: int, result: Result) -> None:
+        results[index] = result
+        on_event(result)
+
+    try:
+        for _ in range(workers):
+            start()
+        while busy:
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)  # noqa: S101 - what `wait` was given
+                process, index = busy[ready]
+                try:
+                    event: Event = ready.recv()
+                except (EOFError, OSError):
+                    del busy[ready]
+                    process.join()
+                    source = jobs[index].source
+                    done(index, Failed(source, f"{source}: the process crashed (exit {process.exitcode})", 1))
+                    if waiting:
+                        start()
+                    continue
+                if isinstance(event, Finished | Skipped | Failed):
+                    del busy[ready]
+                    done(index, event)
+                    hand_out(ready, process)
+                else:
+                    on_event(event)
+    finally:
+        for connection in busy:
+            connection.close()  # ends a worker at its next event
+        for process in processes:
+            process.join(GRACE_SECONDS)
+            process.kill()
+    return [results[index] for index in range(len(jobs))]
+
+
+def _serve(connection: Connection, task: Task) -> None:
+    """A worker process: jobs in, events and results out, until the other end closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
+    worker = Worker(task)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            connection.send(worker.do(connection.recv(), connection.send))

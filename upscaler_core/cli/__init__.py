@@ -1,0 +1,59 @@
+"""The command line, `upscaler`: composed from the installed plugins, and light until something is computed.
+
+Exit codes: 0 all done; 1 some files failed while the others are finished; 2 what was typed; 3 the pipeline file; 4 no
+input, or no checkpoint, could be read; 5 an optional dependency is missing; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from upscaler_core.cli import checks, plugins, run
+from upscaler_core.cli.guard import guarded
+from upscaler_core.components import Kind
+from upscaler_core.registry import Registry, discover
+
+HELP = "Audio super-resolution: any recording in, a full-band file at 44.1 to 384 kHz out. Every part is a plugin."
+EPILOG = (
+    "Exit codes: 0 all done; 1 some files failed, the others are finished; 2 what you typed; 3 the pipeline file; "
+    "4 no input could be read; 5 an optional dependency is missing; 130 interrupted."
+)
+
+
+def application(registry: Registry) -> typer.Typer:
+    """Compose the command line: the core's commands, and those that plugins offer."""
+    app = typer.Typer(
+        help=HELP, epilog=EPILOG, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
+    )
+    app.command("run")(guarded(run.run))
+    app.command("enhance")(guarded(run.enhance))
+    app.command("check")(guarded(checks.check))
+    app.command("schema")(guarded(checks.schema))
+    app.add_typer(plugins.app, name="plugins")
+    app.command("doctor")(guarded(checks.doctor))
+    for entry in registry.of(Kind.COMMAND):
+        name = registry.name_of(entry)
+        settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+        app.command(name, help=entry.component.summary, context_settings=settings)(_late(registry, entry.full_name))
+    return app
+
+
+def _late(registry: Registry, full_name: str) -> Callable[[typer.Context], None]:
+    """A plugin's command, built when it is called."""
+
+    def command(context: typer.Context) -> None:
+        raise typer.Exit(registry.build(Kind.COMMAND, full_name)(context.args))
+
+    return guarded(command)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; the console script's entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
+    return application(discover())(arguments)

@@ -1,0 +1,52 @@
+"""Errors and interruptions as the user meets them: one sentence, the documented exit code, no traceback."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import typer
+
+from upscaler_core.errors import UpscalerError
+
+INTERRUPTED = 130
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def guarded(command: F) -> F:
+    """Wrap a command so that expected errors end it with their sentence and exit code."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        # A polite kill and a closed terminal end as Ctrl-C does: through every `finally`.
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), _interrupt)
+        try:
+            return command(*args, **kwargs)
+        except UpscalerError as error:
+            say(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            say("interrupted; finished files are whole, the one at work is absent")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # Whoever read our output has gone; what Python flushes at exit has nowhere to go either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(1) from None
+
+    return wrapper  # type: ignore[return-value]
+
+
+def say(message: str) -> None:
+    """Print an error's sentences, a line each, to standard error."""
+    for line in message.splitlines():
+        typer.echo(f"upscaler: {line}", err=True)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,240 @@
+"""One straight line from a band-limited signal to a full-band one.
+
+    source ─┬─► resample to the target rate ───────────────────────────────────────────────────────────────► (+) ─► finish
+            └─► resample to the models' rate ─┬─► chunks ─► models ─► fuse ─► join ─► (−) ─► high-pass ─► resample ─┘
+                                              └───────────── baseline ───────────────┘
+
+The source passes through; models only add, above the source's cut-off. Every arrow is a generator of blocks
+`[channel, time]`, so memory does not grow with the signal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import torch
+from torch import Tensor
+
+from upscaler_core import filters, measure
+from upscaler_core.errors import PluginError, UsageError
+from upscaler_core.protocols import Conditions, EnhancementModel, Estimate, Finisher, FusionStrategy, Plan, Resampler
+from upscaler_core.streaming import Resample, Stream, chunking, combine, crossfade, head, hush, run, split
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from upscaler_core.events import Finished
+
+FULL_BAND_HZ = 19_000
+"""From here up a source is full band: few people hear what could be added."""
+LIVE_SURVEY_SECONDS = 10
+"""A live stream is held back this long to measure its cut-off."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """How the models' input is cut (white paper §6.2); samples at the models' rate."""
+
+    samples: int = 96_000
+    overlap: int = 4_800
+    context: float = 0.5
+    """Seconds on each side that models of unbounded reach are given and that are thrown away."""
+    batch: int = 1
+    """Chunks in each call of a model."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Objects in the order in which the signal meets them. Assemble it by hand, or from a pipeline file (`assemble`).
+
+    Args:
+        resampler: a `Resampler`, or what `discover().resampler(name)` returns.
+        target_rate: Hz.
+        models: enhancement models by name, all of one rate; none = the resampler alone.
+        fusion: joins the models' estimates; with one model that returns a waveform it may be left out.
+        finish: finishers, in order.
+        stereo: treat two channels each by itself, or as mid and side. Other channel counts are always independent.
+        chunk: how the models' input is cut.
+        cutoff_hz: where the source's content ends; None = measured.
+        keep_source_band: high-pass what the models add at the cut-off. False = the white paper's literal fusion.
+        seed: for everything drawn by chance.
+        device: where the models run, as torch names it.
+    """
+
+    resampler: Resample | Resampler
+    target_rate: int = 96_000
+    models: Mapping[str, EnhancementModel] = field(default_factory=dict)
+    fusion: FusionStrategy | None = None
+    finish: Sequence[Finisher] = ()
+    stereo: Literal["independent", "mid-side"] = "independent"
+    chunk: Chunk = Chunk()
+    cutoff_hz: float | None = None
+    keep_source_band: bool = True
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if len({model.rate for model in self.models.values()}) > 1:
+            rates = ", ".join(f"{name}: {model.rate} Hz" for name, model in self.models.items())
+            raise UsageError(f"the models of one pipeline must work at one rate, not at {rates}")
+        if len(self.models) > 1 and self.fusion is None:
+            raise UsageError(f"{len(self.models)} models need a fusion to join them")
+
+    @overload
+    def __call__(self, audio: Tensor, rate: int) -> Tensor: ...
+
+    @overload
+    def __call__(self, audio: np.ndarray[Any, Any], rate: int) -> np.ndarray[Any, Any]: ...
+
+    def __call__(self, audio: Tensor | np.ndarray[Any, Any], rate: int) -> Tensor | np.ndarray[Any, Any]:
+        """Enhance a whole signal.
+
+        Args:
+            audio: `[batch, channel, time]`, `[channel, time]` or `[time]`, full scale ±1.0; a tensor or an array.
+            rate: Hz.
+
+        Returns:
+            The same type, float32, with the same leading dimensions and `ceil(time * target_rate / rate)` samples.
+        """
+        x = torch.as_tensor(audio)
+        if not x.is_floating_point():
+            raise UsageError(f"audio must be floating point at full scale ±1.0, not {x.dtype}")
+        x = x.to(torch.float32)
+        channels = x.shape[-2] if x.dim() > 1 else 1
+        signals = x.reshape(math.prod(x.shape[:-2]), channels, x.shape[-1])
+        outs = []
+        for signal in signals:
+            cutoff = self.cutoff_of([signal], rate) if self.models else None
+            outs.append(torch.cat([signal[:, :0], *self.stream([signal], rate, cutoff_hz=cutoff)], -1))
+        out = torch.stack(outs)
+        out = out.reshape(*x.shape[:-1], out.shape[-1])
+        return out if isinstance(audio, Tensor) else out.numpy()
+
+    def stream(self, stream: Stream, rate: int, *, cutoff_hz: float | None = None) -> Iterator[Tensor]:
+        """Enhance blocks `[channel, time]` (tensors or arrays) as they come, at `rate` Hz; yields blocks at the target rate.
+
+        Where the cut-off is neither given here nor fixed in the pipeline, the first 10 seconds are held back to measure
+        it. The joined output does not depend on how the input was blocked.
+        """
+        stream = (torch.as_tensor(block, dtype=torch.float32) for block in stream)
+        cutoff = cutoff_hz if cutoff_hz is not None else self.cutoff_hz
+        if self.models and cutoff is None:
+            blocks, stream = head(stream, LIVE_SURVEY_SECONDS * rate)
+            cutoff = measure.survey(blocks, rate).bandwidth().cutoff_hz
+        if cutoff is None or self.nothing_to_add(cutoff):
+            out = self._resample(stream, rate, self.target_rate)
+        else:
+            straight, feed = split(stream)
+            out = combine(torch.add, self._resample(straight, rate, self.target_rate), self._added(feed, rate, cutoff))
+        for finisher in self.finish:
+            out = run(finisher.plan(self.target_rate), out, joint=True)
+        return out
+
+    def write(self, source: str | Path, target: str | Path, **options: Any) -> Finished:
+        """Enhance a file into a file; the suffix picks the exporter. Options: see `audio.convert`."""
+        from upscaler_core.audio import convert
+
+        return convert(self, Path(source), Path(target), **options)
+
+    def cutoff_of(self, stream: Stream, rate: int) -> float:
+        """Where a source's content ends, Hz: as given, or measured over the whole stream."""
+        return self.cutoff_hz if self.cutoff_hz is not None else measure.survey(stream, rate).bandwidth().cutoff_hz
+
+    def nothing_to_add(self, cutoff_hz: float) -> str:
+        """Why the models add nothing to a source that ends at `cutoff_hz`; empty where they do."""
+        if not self.models:
+            return "no model"
+        if cutoff_hz >= min(FULL_BAND_HZ, 0.9 * self._model_rate / 2):
+            return f"full band: content to {cutoff_hz / 1000:.1f} kHz"
+        if cutoff_hz >= self.target_rate / 2:
+            return f"content to {cutoff_hz / 1000:.1f} kHz fills the target's band"
+        return ""
+
+    @property
+    def _model_rate(self) -> int:
+        return next(iter(self.models.values())).rate
+
+    def _resample(self, stream: Stream, rate_in: int, rate_out: int) -> Iterator[Tensor]:
+        resample = self.resampler if isinstance(self.resampler, Resample) else Resample(self.resampler)
+        return resample.stream(stream, rate_in, rate_out)
+
+    def _added(self, stream: Stream, rate: int, cutoff_hz: float) -> Iterator[Tensor]:
+        """What the models add to the source, at the target rate."""
+        model_rate = self._model_rate
+        turn = _mid_side if self.stereo == "mid-side" else _as_is
+        source, sounding = split(self._resample(stream, rate, model_rate))
+        kept, given = split(turn(block, 0.5) for block in source)
+        added = combine(torch.sub, self._fused(given, cutoff_hz), kept)
+        if self.keep_source_band:
+            added = run(filters.highpass(model_rate, cutoff_hz), added)
+        added = hush((turn(block, 1.0) for block in added), sounding, self._reach or self._chunking[2])
+        return self._resample(added, model_rate, self.target_rate)
+
+    def _fused(self, baseline: Stream, cutoff_hz: float) -> Iterator[Tensor]:
+        """The models' joint estimate: exact windows where every reach is bounded, else chunks with context and fades."""
+        samples, overlap, context = self._chunking
+        reach, rows = self._reach, self.chunk.batch
+        if reach is None:
+            estimate = partial(self._estimate, stride=samples - overlap, cutoff_hz=cutoff_hz)
+            return crossfade(estimate, baseline, samples=samples, overlap=overlap, context=context, rows=rows)
+
+        def inner(windows: Tensor, start: int) -> Tensor:
+            fused = self._estimate(windows, start - reach, stride=samples, cutoff_hz=cutoff_hz)
+            return fused[:, reach : reach + samples]
+
+        return run(Plan(inner, samples, samples, reach, rows), baseline)
+
+    @property
+    def _granule(self) -> int:
+        return math.lcm(*(model.granule for model in self.models.values()))
+
+    @property
+    def _chunking(self) -> tuple[int, int, int]:
+        context = round(self.chunk.context * self._model_rate)
+        return chunking(self.chunk.samples, self.chunk.overlap, context, self._granule)
+
+    @property
+    def _reach(self) -> int | None:
+        """Reach of models and fusion together, in whole granules; None where one of them is unbounded."""
+        reaches = [model.reach for model in self.models.values()]
+        fusion = getattr(self.fusion, "reach", None) if self.fusion else 0
+        bounded = [reach for reach in reaches if reach is not None]
+        if fusion is None or len(bounded) < len(reaches):
+            return None
+        return -(-(max(bounded) + fusion) // self._granule) * self._granule
+
+    def _estimate(self, windows: Tensor, start: int, *, stride: int, cutoff_hz: float) -> Tensor:
+        """Models and fusion on windows `[rows, time]`, `stride` samples apart from `start` on -> the same shape."""
+        baseline = windows[:, None].to(self.device)
+        rows = torch.arange(len(windows), device=baseline.device)
+        cutoffs = torch.full((len(windows),), float(cutoff_hz), device=baseline.device)
+        about = Conditions(cutoffs, start + stride * rows, self._model_rate, self.seed)
+        with torch.no_grad():
+            estimates = {name: model(baseline, about) for name, model in self.models.items()}
+            fused = self.fusion(estimates, baseline, about) if self.fusion else _waveform(estimates)
+        if fused.shape != baseline.shape:
+            raise PluginError(f"models and fusion returned {list(fused.shape)} for a baseline {list(baseline.shape)}")
+        return fused[:, 0].to(windows)
+
+
+def _waveform(estimates: Mapping[str, Estimate]) -> Tensor:
+    ((name, estimate),) = estimates.items()
+    if estimate.waveform is None:
+        raise UsageError(f"the model '{name}' gives a magnitude, no waveform: the pipeline needs a fusion")
+    return estimate.waveform
+
+
+def _mid_side(block: Tensor, scale: float) -> Tensor:
+    """Left and right to mid and side (scale 0.5), and back (scale 1); other channel counts pass."""
+    if block.shape[0] != 2:
+        return block
+    return torch.stack([block[0] + block[1], block[0] - block[1]]) * scale
+
+
+def _as_is(block: Tensor, scale: float) -> Tensor:
+    return block

@@ -1,0 +1,253 @@
+"""What each kind of component must do. Protocols, not base classes: a module, a function or another library's object fits.
+
+Tensors are `[batch, channel, time]` unless said otherwise, float32 at full scale ±1.0; rates in Hz; positions and lengths
+in samples; chance comes only from the seed, position or generator that is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pure function on windows of one fixed shape, with a declared reach: how everything here streams.
+
+    The stream is cut on a grid fixed from sample 0. Window k holds the input samples
+    `[k*block_in - reach, (k+1)*block_in + reach)`, zeros beyond the ends, and yields the output samples
+    `[k*block_out, (k+1)*block_out)`. An output sample depends on no input sample further than `reach` from its own time.
+
+    Args:
+        function: `(windows [rows, reach + block_in + reach], start) -> [rows, block_out]`. `start` is the index of the
+            first output sample of the first row; only a function that uses `noise` needs it. The result keeps the
+            windows' dtype, and depends on nothing but the arguments.
+        block_in: input samples that one window advances by.
+        block_out: output samples that one window yields; delay 0, so output n stands at input time n*block_in/block_out.
+        reach: input samples on each side that an output sample can depend on.
+        rows: windows in each call, always the same number, because the last bits of a batched FFT or GEMM change with
+            it. For a resampler the rows are successive windows of one channel; for a finisher, which may couple
+            channels, they are the channels of one window, and this is ignored.
+    """
+
+    function: Callable[[Tensor, int], Tensor]
+    block_in: int
+    block_out: int
+    reach: int
+    rows: int = 1
+
+
+class Resampler(Protocol):
+    """Changes the sample rate. Linear phase, delay 0, `ceil(n * rate_out / rate_in)` samples from n."""
+
+    def plan(self, rate_in: int, rate_out: int) -> Plan:
+        """Return the windowed function from `rate_in` to `rate_out` (Hz, both positive); float32 and float64 windows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a model or a fusion is told about the windows it is given."""
+
+    cutoff_hz: Tensor
+    """`[batch]`: where each item's content ends, Hz."""
+    start: Tensor
+    """`[batch]`, int64: index in the stream, at the model's rate, of each window's first sample (may be negative)."""
+    rate: int
+    """The windows' sample rate, Hz."""
+    seed: int = 0
+    """For `noise`."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A named STFT grid: centred frames of `n_fft` samples every `hop`, periodic Hann window."""
+
+    n_fft: int = 1024
+    hop: int = 256
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a model returns: a waveform, or a log-magnitude (natural log) with or without phase (radians) on a grid.
+
+    `waveform` is `[batch, channel, time]`, as long as the baseline; `log_magnitude` and `phase` are
+    `[batch, channel, n_fft//2 + 1, frames]`.
+    """
+
+    waveform: Tensor | None = None
+    log_magnitude: Tensor | None = None
+    phase: Tensor | None = None
+    grid: Grid | None = None
+
+    def __post_init__(self) -> None:
+        if self.waveform is None and (self.log_magnitude is None or self.grid is None):
+            raise ValueError("an Estimate needs a waveform, or a log_magnitude and its grid")
+
+
+@runtime_checkable
+class EnhancementModel(Protocol):
+    """Estimates the full-band signal from the baseline."""
+
+    rate: int
+    """Sample rate it works at, Hz."""
+    granule: int
+    """Window lengths are multiples of this, and windows start on multiples of it (a hop, or 1)."""
+    reach: int | None
+    """Input samples on each side that an output can depend on; None = unbounded (context and cross-fade are used)."""
+
+    def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
+        """`[batch, 1, time]` at `rate` -> an estimate of the same length. Items of a batch do not affect each other."""
+        ...
+
+
+class FusionStrategy(Protocol):
+    """Joins the models' estimates into one waveform.
+
+    A fusion of bounded reach says so by an attribute `reach: int`; without one it counts as unbounded.
+    """
+
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+        """Estimates by the models' names in the pipeline, baseline `[batch, 1, time]` -> `[batch, 1, time]`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """What a degradation returns: the audio, where its content now ends, and what was drawn (for logs)."""
+
+    audio: Tensor
+    bandwidth_hz: float | None = None
+    drawn: Mapping[str, float | str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Degradation(Protocol):
+    """Damages clean audio, for training. All chance comes from the generator: same state, same result."""
+
+    def __call__(self, x: Tensor, rate: int, generator: torch.Generator) -> Degraded:
+        """`[channel, time]` at `rate` Hz -> the same shape, dtype and alignment. The input is left as it was."""
+        ...
+
+
+class Loss(Protocol):
+    """How far an estimate is from its target, differentiably."""
+
+    def __call__(self, estimate: Tensor, target: Tensor) -> Tensor:
+        """Two `[batch, channel, time]` -> a scalar >= 0 with a gradient; 0 where they are equal."""
+        ...
+
+
+class Metric(Protocol):
+    """How far an estimate is from its target, for people."""
+
+    unit: str
+    higher_is_better: bool
+
+    def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
+        """Two `[batch, channel, time]` at `rate` Hz -> `[batch]`."""
+        ...
+
+
+class Finisher(Protocol):
+    """Works on the finished signal: a limiter, a fade. State-free."""
+
+    def plan(self, rate: int) -> Plan:
+        """The windowed function at `rate` Hz, `block_in == block_out`; its rows are the channels of one window."""
+        ...
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says."""
+
+    rate: int
+    """Hz."""
+    channels: int
+    frames: int | None
+    """Samples a channel, where the header knows."""
+    format: str
+    """The container and coding, for people: `FLAC, 24-bit PCM`."""
+    bits: int | None = None
+    """Bits of an integer or float sample; None for a lossy coding."""
+    floating: bool = False
+    """Samples are floating point, and may exceed full scale."""
+    tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Text tags by lower-case name."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Length, where the header knows it."""
+        return None if self.frames is None else self.frames / self.rate
+
+
+class Source(AbstractContextManager["Source"], Protocol):
+    """An open input file."""
+
+    info: AudioInfo
+    damage: str | None
+    """After a pass: what is missing or broken, in a sentence without a full stop; None for a whole file."""
+
+    def blocks(self, frames: int) -> Iterator[Tensor]:
+        """Yield `[channel, time]` float32 blocks of at most `frames` samples, from the first one, at each call."""
+        ...
+
+
+class Reader(Protocol):
+    """Opens audio files. The suffixes it reads stand in its `Component` record."""
+
+    def open(self, path: Path) -> Source:
+        """Open a file.
+
+        Raises:
+            InputError: not audio, damaged beyond reading, or not permitted; the message names no path.
+        """
+        ...
+
+
+class Sink(AbstractContextManager["Sink"], Protocol):
+    """An output file being written. Leaving the context closes it; the core makes the file whole or absent."""
+
+    clipped: int
+    """Samples beyond full scale that were clamped so far."""
+
+    def write(self, block: Tensor) -> None:
+        """Append `[channel, time]` float samples.
+
+        Raises:
+            OutputError: the disk is full or the file cannot be written.
+        """
+        ...
+
+
+class Exporter(Protocol):
+    """Writes audio files. The suffixes it writes stand in its `Component` record."""
+
+    def refuse(self, rate: int, channels: int) -> str | None:
+        """Why this rate and channel count cannot be written, and the nearest that can; None where they can."""
+        ...
+
+    def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> Sink:
+        """Open `path` (a temporary name, of any suffix) for writing.
+
+        `source` lets the exporter keep the source's bits and tags; `seed` is for dither.
+
+        Raises:
+            OutputError: this pair of rate and channels, or the path, cannot be written.
+        """
+        ...
+
+
+class Command(Protocol):
+    """A sub-command of `upscaler`."""
+
+    def __call__(self, arguments: Sequence[str]) -> int:
+        """Run with the words that follow its name; return the exit code."""
+        ...

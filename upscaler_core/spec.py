@@ -1,0 +1,284 @@
+"""The pipeline file: YAML to a `PipelineSpec`, every fault at once, each with its place and what to write instead.
+
+A file is read in three steps: YAML to nodes with marks; nodes to a form (`PipelineSpec`), which knows no plugin; and each
+`use:` in it against the installed components and their options (`check`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from upscaler_core.components import Kind, Options, explain, option, validate
+from upscaler_core.errors import Fault, OptionError, Problem, SpecError, UnknownComponent
+from upscaler_core.registry import Registry
+
+MAX_BYTES = 1 << 20
+MAX_NODES = 10_000
+"""Nodes of a file with its aliases written out."""
+
+KeyPath = tuple[int | str, ...]
+
+
+class Use(BaseModel):
+    """A component by name, and its options beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    use: str = Field(description="name of an installed component, see `upscaler plugins`")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options as they were written."""
+        return dict(self.model_extra or {})
+
+
+class ChunkSpec(Options):
+    """How the models' input is cut; samples at the models' rate."""
+
+    samples: int = option(96_000, unit="samples", ge=1_024, le=10_000_000, help="length of a chunk")
+    overlap: int = option(4_800, unit="samples", ge=0, le=5_000_000, help="cross-faded overlap of neighbouring chunks")
+    context: float = option(0.5, unit="s", ge=0, le=30, help="further signal on both sides, computed and thrown away")
+    batch: int = option(1, unit="chunks", ge=1, le=256, help="chunks in each call of a model")
+
+
+class PipelineSpec(Options):
+    """A pipeline file's form."""
+
+    version: Literal[1] = option(help="version of this form")
+    input: list[str] = option([], help="files, folders and globs, from this file's folder; the command line's win")
+    output: str | None = option(None, help="file, folder or template with {stem}, from this file's folder")
+    target_rate: int = option(96_000, unit="Hz", ge=1_000, le=768_000, help="sample rate of the output")
+    resampler: Use = option(Use(use="poly-sinc-hq"), help="changes the sample rate")
+    models: dict[str, Use] = option({}, help="enhancement models, by names of your choice")
+    fusion: Use | None = option(None, help="joins the models' estimates; one model alone needs none")
+    stereo: Literal["independent", "mid-side"] = option("independent", help="how two channels meet the models")
+    chunk: ChunkSpec = option(ChunkSpec(), help="how the models' input is cut")
+    cutoff_hz: float | None = option(None, unit="Hz", gt=0, le=384_000, help="where the source ends; null = measured")
+    keep_source_band: bool = option(True, help="add nothing below the cut-off")
+    seed: int = option(0, ge=0, le=2**63 - 1, help="for everything drawn by chance")
+    finish: list[Use] = option([], help="finishers, in order")
+    export: Use | None = option(None, help="exporter and its options; the output's suffix may pick another")
+
+    def uses(self) -> Iterator[tuple[KeyPath, Kind, Use]]:
+        """Every component that is named, with its place and kind."""
+        yield ("resampler",), Kind.RESAMPLER, self.resampler
+        for name, use in self.models.items():
+            yield ("models", name), Kind.MODEL, use
+        if self.fusion:
+            yield ("fusion",), Kind.FUSION, self.fusion
+        for index, use in enumerate(self.finish):
+            yield ("finish", index), Kind.FINISHER, use
+        if self.export:
+            yield ("export",), Kind.EXPORTER, self.export
+
+
+@dataclass
+class Document:
+    """A parsed file: its data, and where each key and value stands."""
+
+    name: str
+    data: Any
+    keys: dict[KeyPath, str] = field(default_factory=dict)
+    values: dict[KeyPath, str] = field(default_factory=dict)
+
+    def where(self, fault: Fault) -> str:
+        """`file:line:col` of a fault, or of the nearest thing around it that is written down."""
+        path = fault.path
+        if fault.at_key and path in self.keys:
+            return self.keys[path]
+        while path and path not in self.values:
+            path = path[:-1]
+        return self.values.get(path, self.name)
+
+
+def load(path: Path, registry: Registry, settings: Sequence[str] = ()) -> PipelineSpec:
+    """Read a pipeline file, with `key=value` settings on top, and check all of it.
+
+    Raises:
+        SpecError: every fault of the file (or of the settings) at once.
+    """
+    return check(read(path), registry, settings)
+
+
+def check(document: Document, registry: Registry, settings: Sequence[str] = ()) -> PipelineSpec:
+    """Check a document's form, names and options.
+
+    Raises:
+        SpecError: every fault at once.
+    """
+    problems = [problem for setting in settings for problem in _apply(document, setting)]
+    faults: list[Fault] = []
+    spec: PipelineSpec | None = None
+    try:
+        spec = PipelineSpec.model_validate(document.data)
+    except ValidationError as error:
+        faults += explain(error, PipelineSpec)
+    for path, kind, use in spec.uses() if spec else _uses_in(document.data):
+        faults += _component_faults(path, kind, use, registry)
+    if spec and len(spec.models) > 1 and spec.fusion is None:
+        faults.append(Fault(("models",), f"{len(spec.models)} models need a fusion: add the key 'fusion'"))
+    problems += sorted((_problem(document, fault) for fault in faults), key=_order)
+    if problems or spec is None:
+        raise SpecError(problems)
+    return spec
+
+
+def _problem(document: Document, fault: Fault) -> Problem:
+    dotted = ".".join(map(str, fault.path))
+    return Problem(document.where(fault), f"{dotted}: {fault.sentence}" if dotted else fault.sentence)
+
+
+def _order(problem: Problem) -> list[int]:
+    return [int(number) for number in re.findall(r":(\d+)", problem.where)]
+
+
+def _component_faults(path: KeyPath, kind: Kind, use: Use, registry: Registry) -> list[Fault]:
+    try:
+        validate(registry.find(kind, use.use).component, use.options)
+    except UnknownComponent as error:
+        return [Fault((*path, "use"), str(error))]
+    except OptionError as error:
+        return [Fault((*path, *fault.path), fault.sentence, fault.at_key) for fault in error.faults]
+    return []
+
+
+def _uses_in(data: Any) -> Iterator[tuple[KeyPath, Kind, Use]]:
+    """The well-formed `use:` entries of data that as a whole is not, so that their faults are told in the same run."""
+    if not isinstance(data, dict):
+        return
+    models, finish = data.get("models"), data.get("finish")
+    places: list[tuple[KeyPath, Kind, Any]] = [
+        (("resampler",), Kind.RESAMPLER, data.get("resampler")),
+        *((("models", name), Kind.MODEL, m) for name, m in (models.items() if isinstance(models, dict) else ())),
+        (("fusion",), Kind.FUSION, data.get("fusion")),
+        *((("finish", i), Kind.FINISHER, f) for i, f in enumerate(finish if isinstance(finish, list) else ())),
+        (("export",), Kind.EXPORTER, data.get("export")),
+    ]
+    for path, kind, value in places:
+        if isinstance(value, Mapping) and isinstance(value.get("use"), str) and all(isinstance(k, str) for k in value):
+            yield path, kind, Use.model_validate(value)
+
+
+def read(path: Path) -> Document:
+    """Parse a YAML file with the safe loader: no tags that build objects, no duplicate keys, no alias bombs.
+
+    Raises:
+        SpecError: it cannot be read or is not such YAML.
+    """
+    name = str(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise SpecError([Problem(name, f"a pipeline file is at most {MAX_BYTES >> 20} MiB of YAML")])
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise SpecError([Problem(name, f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        raise SpecError([Problem(name, f"is not UTF-8 text (byte {error.start}): is it a pipeline file?")]) from None
+    return parse(text, name)
+
+
+def parse(text: str, name: str = "pipeline") -> Document:
+    """Parse YAML text; `name` stands for the file in places. Raises as `read` does."""
+    loader: yaml.SafeLoader | None = None
+    try:
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        if not isinstance(root, yaml.MappingNode):
+            raise SpecError(
+                [Problem(f"{name}:1:1", "a pipeline file is a mapping of keys, beginning with 'version: 1'")]
+            )
+        if _expanded(root, {}) > MAX_NODES:
+            raise SpecError([Problem(name, f"its aliases write out to more than {MAX_NODES:,} nodes")])
+        document = Document(name, None)
+        problems = list(_mark(document, root, ()))
+        if problems:
+            raise SpecError(problems)
+        document.data = loader.construct_document(root)
+        return document
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise SpecError([Problem(place, f"not valid YAML: {error.problem or error.context}")]) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = "it nests too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        raise SpecError([Problem(name, f"not valid YAML: {reason}")]) from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many nodes there are once every alias is written out; a node inside itself counts as too many."""
+    if id(node) not in known:
+        known[id(node)] = MAX_NODES + 1
+        children = (
+            [part for pair in node.value for part in pair]
+            if isinstance(node, yaml.MappingNode)
+            else (node.value if isinstance(node, yaml.SequenceNode) else [])
+        )
+        known[id(node)] = 1 + sum(_expanded(child, known) for child in children)
+    return known[id(node)]
+
+
+def _mark(document: Document, node: yaml.Node, path: KeyPath) -> Iterator[Problem]:
+    """Note where everything stands; yield duplicate keys and keys that are not text."""
+    document.values[path] = _place(document, node)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _mark(document, item, (*path, index))
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                shown = key.value if isinstance(key, yaml.ScalarNode) else "this"
+                yield Problem(_place(document, key), f"{shown}: a key must be plain text; put it in quotes")
+                continue
+            inner = (*path, key.value)
+            if inner in document.keys:
+                first = document.keys[inner].removeprefix(f"{document.name}:")
+                yield Problem(
+                    _place(document, key),
+                    f"{'.'.join(map(str, inner))}: the key stands here twice, first at {first}; remove one",
+                )
+            document.keys[inner] = _place(document, key)
+            yield from _mark(document, value, inner)
+
+
+def _place(document: Document, node: yaml.Node) -> str:
+    return f"{document.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+
+def _apply(document: Document, setting: str) -> list[Problem]:
+    """Lay one `key=value` over a document; the path is dotted, the value is YAML."""
+    place = f"--set {setting}"
+    dotted, equals, text = setting.partition("=")
+    path: KeyPath = tuple(int(step) if step.isdigit() else step for step in dotted.split("."))
+    if not equals or "" in path:
+        return [Problem(place, "write it as key=value, such as chunk.samples=48000")]
+    try:
+        value = parse(f"value: {text}", place).data["value"]
+    except SpecError:
+        return [Problem(place, f"'{text}' is not a YAML value; put it in quotes")]
+    try:
+        inner: Any = document.data
+        for step in path[:-1]:
+            if isinstance(inner, dict) and inner.get(str(step)) is None:
+                inner[str(step)] = {}
+            key: Any = step if isinstance(inner, list) else str(step)
+            inner = inner[key]
+        last: Any = path[-1] if isinstance(inner, list) else str(path[-1])
+        if isinstance(inner, list):
+            inner[last]  # a list grows by no setting
+        inner[last] = value
+    except (TypeError, IndexError):
+        return [Problem(place, f"there is no {dotted} to set")]
+    document.keys = {k: v for k, v in document.keys.items() if k[: len(path)] != path}
+    document.values = {k: v for k, v in document.values.items() if k[: len(path)] != path}
+    document.keys[path] = document.values[path] = place
+    return []

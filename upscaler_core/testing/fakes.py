@@ -1,0 +1,297 @@
+"""Small components that keep their contracts and learn nothing: for tests, and as the shortest examples of each protocol.
+
+`plugin` offers them all; `Registry(points=(), plugins={"fakes": plugin})` is a registry of nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+import torch
+from torch import Tensor
+
+from upscaler_core.chance import noise
+from upscaler_core.components import Component, Options, option
+from upscaler_core.errors import InputError
+from upscaler_core.hookspecs import hookimpl
+from upscaler_core.protocols import AudioInfo, Conditions, Degraded, Estimate, Grid, Plan
+
+
+class Nearest:
+    """Repeats samples: the shortest resampler. Every output sample is the nearest input sample."""
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def plan(self, rate_in: int, rate_out: int) -> Plan:
+        """One second in, one second out."""
+        at = (torch.arange(rate_out) * rate_in + rate_out // 2) // rate_out
+        return Plan(lambda windows, start: windows[:, 1 + at], rate_in, rate_out, reach=1)
+
+
+class MirrorOptions(Options):
+    """Options of `Mirror`."""
+
+    rate: int = option(48_000, unit="Hz", ge=8_000, le=384_000, help="the rate it works at")
+    level: float = option(0.1, ge=0, le=1, help="how much of the mirrored spectrum is added")
+    reach: int | None = option(64, unit="samples", ge=1, le=10_000, help="declared reach; null = unbounded")
+    granule: int = option(1, unit="samples", ge=1, le=4_096, help="what window lengths are multiples of")
+
+
+class Mirror:
+    """Adds the spectrum mirrored about a quarter of the rate, x·(−1)ⁿ, smoothed so that it has a reach.
+
+    The sign depends on the position in the stream, so a wrong `start` is heard at once.
+    """
+
+    def __init__(self, options: MirrorOptions) -> None:
+        self.rate, self.level = options.rate, options.level
+        self.granule, self.reach = options.granule, options.reach
+
+    def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
+        """`[batch, 1, time]` -> the baseline and its mirror image."""
+        n = about.start[:, None, None] + torch.arange(baseline.shape[-1])
+        width = 2 * (self.reach or 64) + 1
+        pressed = torch.nn.functional.pad(baseline, (width // 2, width // 2)).unfold(-1, width, 1)
+        weights = torch.hann_window(width, periodic=False, dtype=baseline.dtype)
+        smooth = 0.01 * (pressed * weights).sum(-1) / weights.sum()
+        return Estimate(baseline + self.level * (baseline + smooth) * (1 - 2 * (n % 2)))
+
+
+class Hiss:
+    """Adds noise that depends on seed and position only."""
+
+    def __init__(self, options: MirrorOptions) -> None:
+        self.rate, self.level = options.rate, options.level
+        self.granule, self.reach = options.granule, options.reach
+
+    def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
+        """`[batch, 1, time]` -> the baseline and noise."""
+        drawn = [noise(about.seed, "hiss", int(start), baseline.shape[-1]) for start in about.start]
+        return Estimate(baseline + self.level * torch.stack(drawn)[:, None].to(baseline))
+
+
+class Louder:
+    """A spectral model of unbounded reach: the log-magnitude of the baseline, above the cut-off the mean of below."""
+
+    def __init__(self, options: MirrorOptions) -> None:
+        self.rate, self.granule, self.reach, self.grid = options.rate, 256, None, Grid()
+
+    def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
+        """`[batch, 1, time]` -> a log-magnitude without phase."""
+        magnitude = _spectrum(baseline, self.grid).abs().clamp(min=1e-7).log()
+        bins = torch.arange(magnitude.shape[-2]) * about.rate / self.grid.n_fft
+        above = bins[:, None] > about.cutoff_hz[:, None, None, None]
+        level = magnitude.masked_fill(above, 0).sum(-2, keepdim=True) / (~above).sum(-2, keepdim=True)
+        return Estimate(log_magnitude=torch.where(above, level, magnitude), grid=self.grid)
+
+
+def _spectrum(x: Tensor, grid: Grid) -> Tensor:
+    window = torch.hann_window(grid.n_fft)
+    return torch.stft(x[:, 0], grid.n_fft, grid.hop, window=window, return_complex=True)[:, None]
+
+
+class MeanFusion:
+    """The mean of the waveforms."""
+
+    reach = 0
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+        """Waveforms `[batch, 1, time]` -> their mean."""
+        waveforms = [e.waveform for e in estimates.values() if e.waveform is not None]
+        return torch.stack(waveforms).mean(0)
+
+
+class CrossOptions(Options):
+    """Options of `Cross`."""
+
+    magnitude: str = option(help="model whose magnitude is taken")
+    phase: str = option(help="model whose waveform's phase is taken")
+
+
+class Cross:
+    """One model's magnitude with another one's phase, by an inverse STFT."""
+
+    def __init__(self, options: CrossOptions) -> None:
+        self.options = options
+
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+        """Estimates -> `[batch, 1, time]`."""
+        loud, timed = estimates[self.options.magnitude], estimates[self.options.phase]
+        if loud.log_magnitude is None or loud.grid is None or timed.waveform is None:
+            raise ValueError("it needs a log-magnitude and a waveform")
+        phase = _spectrum(timed.waveform, loud.grid).angle()
+        spectrum = torch.polar(loud.log_magnitude.exp(), phase)[:, 0]
+        window = torch.hann_window(loud.grid.n_fft)
+        out = torch.istft(spectrum, loud.grid.n_fft, loud.grid.hop, window=window, length=baseline.shape[-1])
+        return out[:, None]
+
+
+class Hum:
+    """Adds 50 Hz at a drawn level."""
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def __call__(self, x: Tensor, rate: int, generator: torch.Generator) -> Degraded:
+        """`[channel, time]` -> the same, humming."""
+        level = 0.01 * float(torch.rand((), generator=generator))
+        t = torch.arange(x.shape[-1], device=x.device) / rate
+        return Degraded(x + level * torch.sin(2 * torch.pi * 50 * t).to(x), None, {"level": level})
+
+
+class SquaredError:
+    """Mean squared error: a loss, and a metric."""
+
+    unit = "FS²"
+    higher_is_better = False
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def __call__(self, estimate: Tensor, target: Tensor, rate: int | None = None) -> Tensor:
+        """A scalar without a rate (a loss), `[batch]` with one (a metric)."""
+        squares = (estimate - target).square()
+        return squares.mean() if rate is None else squares.mean((1, 2))
+
+
+class GainOptions(Options):
+    """Options of `Gain`."""
+
+    gain_db: float = option(-6.0, unit="dB", ge=-60, le=20, help="applied to every sample")
+
+
+class Gain:
+    """A finisher: constant gain."""
+
+    def __init__(self, options: GainOptions) -> None:
+        self.factor = 10 ** (options.gain_db / 20)
+
+    def plan(self, rate: int) -> Plan:
+        """Blocks of a tenth of a second."""
+        return Plan(lambda windows, start: windows * self.factor, rate // 10, rate // 10, reach=0)
+
+
+class RawExporter:
+    """Writes bare little-endian float32 frames after a line with rate and channels."""
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def refuse(self, rate: int, channels: int) -> str | None:
+        """More than two channels are refused."""
+        return None if channels <= 2 else f"bare samples hold at most 2 channels, not {channels}: write WAV instead"
+
+    def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> RawSink:
+        """Open for writing."""
+        return RawSink(path, rate, channels)
+
+
+class RawSink:
+    """An open file of bare samples."""
+
+    clipped = 0
+
+    def __init__(self, path: Path, rate: int, channels: int) -> None:
+        self.file = path.open("wb")
+        self.file.write(f"raw {rate} {channels}\n".encode())
+
+    def __enter__(self) -> RawSink:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.file.close()
+
+    def write(self, block: Tensor) -> None:
+        """Append `[channel, time]`."""
+        self.file.write(block.T.contiguous().float().numpy().tobytes())
+
+
+class RawReader:
+    """Reads what `RawExporter` writes."""
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[RawSource]:
+        """Open for reading."""
+        with path.open("rb") as file:
+            words = file.readline(100).split()
+        if len(words) != 3 or words[0] != b"raw":
+            raise InputError("it does not begin with 'raw', a rate and a channel count")
+        yield RawSource(path, int(words[1]), int(words[2]))
+
+
+class RawSource:
+    """An open file of bare samples."""
+
+    damage = None
+
+    def __init__(self, path: Path, rate: int, channels: int) -> None:
+        self.path = path
+        self.info = AudioInfo(rate, channels, None, "bare samples", 32, floating=True)
+
+    def blocks(self, frames: int) -> Iterator[Tensor]:
+        """Yield `[channel, time]`."""
+        with self.path.open("rb") as file:
+            file.readline()
+            while data := file.read(4 * self.info.channels * frames):
+                samples = torch.frombuffer(bytearray(data), dtype=torch.float32)
+                yield samples.reshape(-1, self.info.channels).T.contiguous()
+
+
+class Hello:
+    """A command that greets."""
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def __call__(self, arguments: Sequence[str]) -> int:
+        """Greet whoever is named."""
+        print("hello", *arguments)
+        return 0
+
+
+_HERE = "upscaler_core.testing.fakes"
+_KINDS: dict[str, list[Component]] = {
+    "resamplers": [Component("nearest", f"{_HERE}:Nearest", summary="repeats samples")],
+    "models": [
+        Component("mirror", f"{_HERE}:Mirror", MirrorOptions, "adds a mirrored spectrum"),
+        Component("hiss", f"{_HERE}:Hiss", MirrorOptions, "adds noise"),
+        Component("louder", f"{_HERE}:Louder", MirrorOptions, "a log-magnitude"),
+    ],
+    "fusions": [
+        Component("mean", f"{_HERE}:MeanFusion", summary="the waveforms' mean"),
+        Component("cross", f"{_HERE}:Cross", CrossOptions, "one's magnitude, another's phase"),
+    ],
+    "degradations": [Component("hum", f"{_HERE}:Hum", summary="50 Hz")],
+    "losses": [Component("squared", f"{_HERE}:SquaredError", summary="mean squared error")],
+    "metrics": [Component("squared", f"{_HERE}:SquaredError", summary="mean squared error")],
+    "exporters": [Component("raw", f"{_HERE}:RawExporter", summary="bare samples", suffixes=(".raw",))],
+    "readers": [Component("raw", f"{_HERE}:RawReader", summary="bare samples", suffixes=(".raw",))],
+    "finishers": [Component("gain", f"{_HERE}:Gain", GainOptions, "constant gain")],
+    "commands": [Component("hello", f"{_HERE}:Hello", summary="greets")],
+}
+
+
+plugin = ModuleType("fakes")
+"""A plugin that offers every fake."""
+
+
+def _offer(kinds: str) -> None:
+    @hookimpl
+    def hook() -> list[Component]:
+        return _KINDS[kinds]
+
+    setattr(plugin, f"upscaler_{kinds}", hook)
+
+
+for _kinds in _KINDS:
+    _offer(_kinds)

@@ -1,0 +1,45 @@
+"""Short signals to test on; all float32 unless said otherwise, full scale ±1.0, the same at every call."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def tone(
+    frequency: float, rate: int, samples: int, amplitude: float = 0.5, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """A sine of `frequency` Hz from phase 0: `[samples]`, computed in float64."""
+    n = torch.arange(samples, dtype=torch.float64)
+    return (amplitude * torch.sin(2 * math.pi * frequency / rate * n)).to(dtype)
+
+
+def noise(shape: tuple[int, ...], seed: int = 0, amplitude: float = 0.1) -> Tensor:
+    """Gaussian white noise of standard deviation `amplitude`."""
+    return amplitude * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def gapped(rate: int, seconds: float = 1.0, channels: int = 2) -> Tensor:
+    """Noise bursts between stretches of digital silence: `[channels, time]`."""
+    x = noise((channels, round(seconds * rate)), seed=3)
+    third = x.shape[-1] // 3
+    x[:, third : 2 * third] = 0
+    return x
+
+
+def band_limited(rate: int, cutoff_hz: float, seconds: float = 2.0, channels: int = 1) -> Tensor:
+    """Pink-like noise that ends at `cutoff_hz`, by a brick wall in one FFT: `[channels, time]`."""
+    spectrum = torch.fft.rfft(noise((channels, round(seconds * rate)), seed=5).double())
+    f = torch.fft.rfftfreq(round(seconds * rate), 1 / rate, dtype=torch.float64)
+    shape = (f > 20) * (f <= cutoff_hz) / f.clamp(min=100).sqrt()
+    x = torch.fft.irfft(spectrum * shape, round(seconds * rate))
+    limited: Tensor = (0.1 * x / x.std()).float()
+    return limited
+
+
+def decibels(error: Tensor, reference: Tensor) -> float:
+    """Level of an error under a reference, dB: 20·log10 of the ratio of their RMS."""
+    ratio = error.double().square().mean() / reference.double().square().mean()
+    return 10 * math.log10(max(float(ratio), 1e-40))
