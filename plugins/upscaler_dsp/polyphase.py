@@ -37,7 +37,7 @@ from torch import Tensor
 from upscaler_core import Plan, kaiser_lowpass, kaiser_reach
 from upscaler_dsp.options import PolySincOptions
 
-CALL = 1 << 18
+CALL = 3 << 16
 """Samples a call, about: enough to spread what a call costs by itself, few enough for the cache and short clips."""
 
 WARM = 24 << 20

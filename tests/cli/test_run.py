@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 
 import numpy as np
@@ -279,3 +280,33 @@ def test_two_inputs_of_one_name_are_not_mixed_up(upscaler, folder):
     assert "would share the output" in done.stderr
     assert upscaler("run", "p.yaml", "in", "-o", "out/{name}.flac").returncode == 0
     assert {p.name for p in (folder / "out").rglob("*.flac")} == {"a.wav.flac", "a.aiff.flac", "b.flac.flac"}
+
+
+def test_no_limit_leaves_the_limiter_out(upscaler):
+    t = np.arange(48_000) / 48_000
+    sf.write(upscaler.folder / "hot.wav", 1.2 * np.sin(2 * np.pi * 997 * t), 48_000, subtype="FLOAT")
+    assert upscaler("enhance", "hot.wav", "-o", "held.wav").returncode == 0
+    assert upscaler("enhance", "hot.wav", "-o", "left.wav", "--no-limit").returncode == 0
+    held, left = (np.abs(sf.read(upscaler.folder / name)[0]).max() for name in ("held.wav", "left.wav"))
+    assert held <= 10 ** (-1 / 20) * 1.0001
+    assert 1.19 < left < 1.21
+    clipped = upscaler("enhance", "hot.wav", "-o", "hard.flac", "--no-limit", "--json")
+    assert json.loads(clipped.stdout)["files"][0]["clipped"] > 1_000
+    assert "clipped" in clipped.stderr
+
+
+def test_a_worker_that_is_killed_takes_only_its_file(upscaler, folder):
+    for index in range(3):
+        tone(folder / "many" / f"{index}.wav", rate=8_000, seconds=400)
+    process = upscaler.start("enhance", "many", "-o", "out", "--jobs", 2, "-r", 192_000, "--json")
+    begun = time.monotonic()
+    while not (folder / "out").exists() and time.monotonic() - begun < 60:
+        time.sleep(0.05)
+    workers = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
+    os.kill(int(workers.stdout.split()[0]), signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    files = json.loads(out)["files"]
+    assert process.returncode == 1, err
+    assert sorted(file["status"] for file in files) == ["done", "done", "failed"]
+    assert "the process crashed" in err
+    assert len(list((folder / "out").iterdir())) == 2

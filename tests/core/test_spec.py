@@ -2,6 +2,7 @@
 
 import json
 
+import jsonschema
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -166,3 +167,11 @@ def test_the_schema_knows_every_component_and_agrees_with_check(fake_registry):
     assert mirror["properties"]["level"]["maximum"] == 1
     assert mirror["properties"]["rate"]["unit"] == "Hz"
     assert "Use" not in schema["$defs"]
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid(yaml.safe_load(WHOLE) | {"cutoff_hz": 1e4})
+    for wrong in (
+        {"seed": 1},
+        {"version": 1, "sed": 1},
+        {"version": 1, "models": {"a": {"use": "mirror", "level": 2}}},
+    ):
+        assert not validator.is_valid(wrong)
