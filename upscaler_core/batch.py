@@ -262,7 +262,6 @@ class Worker:
 
 def _in_processes(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEvent) -> list[Result]:
     """Hand the jobs out to processes. One that dies takes only the file with it that it was at."""
-    Worker(task)  # what is wrong with the pipeline is said once, here
     context = multiprocessing.get_context("spawn")
     waiting = list(enumerate(jobs))[::-1]
     results: dict[int, Result] = {}
@@ -297,7 +296,7 @@ def _in_processes(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEve
                 assert isinstance(ready, Connection)  # noqa: S101 - what `wait` was given
                 process, index = busy[ready]
                 try:
-                    event: Event = ready.recv()
+                    event: Event | UpscalerError = ready.recv()
                 except (EOFError, OSError):
                     del busy[ready]
                     process.join()
@@ -306,6 +305,8 @@ def _in_processes(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEve
                     if waiting:
                         start()
                     continue
+                if isinstance(event, UpscalerError):
+                    raise event
                 if isinstance(event, Finished | Skipped | Failed):
                     del busy[ready]
                     done(index, event)
@@ -324,7 +325,11 @@ def _in_processes(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEve
 def _serve(connection: Connection, task: Task) -> None:
     """A worker process: jobs in, events and results out, until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
-    worker = Worker(task)
     with contextlib.suppress(EOFError, OSError):
+        try:
+            worker = Worker(task)
+        except UpscalerError as error:  # of the pipeline itself: the other end raises it
+            connection.send(error)
+            return
         while True:
             connection.send(worker.do(connection.recv(), connection.send))

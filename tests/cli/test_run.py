@@ -182,13 +182,16 @@ def test_exit_codes(upscaler, folder, words, code, said):
     assert "Traceback" not in done.stderr
 
 
-def test_an_absent_extra_is_exit_5(upscaler, folder):
-    code = "import sys; sys.modules['soxr'] = None\nfrom upscaler_core.cli import main; main()"
-    upscaler.words = lambda *words: [os.sys.executable, "-c", code, *map(str, words)]
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_absent_extra_is_exit_5(upscaler, folder, jobs):
+    (folder / "site").mkdir()
+    (folder / "site" / "soxr.py").write_text("raise ModuleNotFoundError('No module named soxr', name='soxr')")
+    upscaler.environment["PYTHONPATH"] = str(folder / "site")
     (folder / "p.yaml").write_text("version: 1\nresampler: {use: soxr}\n")
-    done = upscaler("run", "p.yaml", "in/a.wav", "-o", "y.wav")
+    done = upscaler("run", "p.yaml", "in", "-o", "out", "--jobs", jobs)
     assert done.returncode == 5, done.stderr
     assert "pip install 'ai-audio-upscaler[soxr]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_one_bad_file_fails_alone(upscaler, folder):
