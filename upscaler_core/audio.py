@@ -63,10 +63,30 @@ def exporter_for(path: Path, registry: Registry, preferred: str | None = None) -
     return next((entry for entry in matches if preferred in (entry.component.name, entry.full_name)), matches[0])
 
 
-def default_suffix(info: AudioInfo, rate: int) -> str:
-    """What is written when nobody asks: FLAC, or WAV where FLAC would lose something."""
+def default_suffix(info: AudioInfo, rate: int, registry: Registry) -> str:
+    """What is written when nobody asks: FLAC, or WAV where FLAC would lose something or cannot hold it."""
     keeps_all = not info.floating and (info.bits or 0) <= 24
-    return ".flac" if keeps_all and info.channels <= 8 and rate <= 655_350 else ".wav"
+    return ".flac" if keeps_all and not _exporter(Path("x.flac"), registry).refuse(rate, info.channels) else ".wav"
+
+
+class _Reading:
+    """An open source's blocks, pass by pass: counted, told of, and their errors with the path."""
+
+    def __init__(self, path: Path, source: Source, on_event: OnEvent) -> None:
+        self.path, self.source, self.on_event = path, source, on_event
+        self.frames = 0
+        """Samples a channel in this pass."""
+
+    def blocks(self) -> Iterator[Tensor]:
+        """One pass, from the first sample."""
+        self.frames = 0
+        try:
+            for block in self.source.blocks(BLOCK):
+                self.frames += block.shape[-1]
+                yield block
+                self.on_event(Advanced(self.path, block.shape[-1] / self.source.info.rate))
+        except InputError as error:
+            raise InputError(f"{self.path} cannot be read: {error}") from error
 
 
 def convert(
@@ -110,51 +130,43 @@ def convert(
             return done
         surveys = bool(pipeline.models) and pipeline.cutoff_hz is None
         on_event(Started(source, info.seconds, passes=1 + surveys))
-        frames_in = frames_out = 0
-
-        def blocks() -> Iterator[Tensor]:
-            nonlocal frames_in
-            frames_in = 0
-            try:
-                for block in audio.blocks(BLOCK):
-                    frames_in += block.shape[-1]
-                    yield block
-                    on_event(Advanced(source, block.shape[-1] / info.rate))
-            except InputError as error:
-                raise InputError(f"{source} cannot be read: {error}") from error
-
-        cutoff = pipeline.cutoff_of(blocks(), info.rate) if pipeline.models else None
+        reading, written = _Reading(source, audio, on_event), 0
+        cutoff = pipeline.cutoff_of(reading.blocks(), info.rate) if pipeline.models else None
         with whole_or_absent(target) as part:
             with exporter.open(part, pipeline.target_rate, info.channels, info, pipeline.seed) as sink:
-                for block in pipeline.stream(blocks(), info.rate, cutoff_hz=cutoff):
+                for block in pipeline.stream(reading.blocks(), info.rate, cutoff_hz=cutoff):
                     sink.write(block)
-                    frames_out += block.shape[-1]
-            if audio.damage and (strict or not frames_in):
+                    written += block.shape[-1]
+            if audio.damage and (strict or not reading.frames):
                 raise InputError(f"{source} is damaged: {audio.damage}")
-            if not frames_in:
+            if not reading.frames:
                 raise InputError(f"{source} holds no audio")
-    warnings = []
-    if audio.damage:
-        warnings.append(f"the file is damaged: {audio.damage}; what is there was decoded")
-    if sink.clipped:
-        warnings.append(f"{sink.clipped} samples were clipped at full scale: lower the level, or write float WAV")
+    warnings = _warnings(audio.damage, sink.clipped)
     for message in warnings:
         on_event(Warned(source, message))
     note = pipeline.nothing_to_add(cutoff or 0)
     return replace(
         done,
-        seconds=frames_in / info.rate,
-        frames=frames_out,
+        seconds=reading.frames / info.rate,
+        frames=written,
         cutoff_hz=cutoff,
         added=not note,
         note=note,
         clipped=sink.clipped,
         elapsed=time.monotonic() - began,
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
 
 
-def _exporter(target: Path, registry: Registry, export: Mapping[str, Any] | None) -> Exporter:
+def _warnings(damage: str | None, clipped: int) -> tuple[str, ...]:
+    said = {
+        f"the file is damaged: {damage}; what is there was decoded": damage,
+        f"{clipped} samples were clipped at full scale: lower the level, or write float WAV": clipped,
+    }
+    return tuple(message for message, applies in said.items() if applies)
+
+
+def _exporter(target: Path, registry: Registry, export: Mapping[str, Any] | None = None) -> Exporter:
     """Build the exporter for a path, with the given options where they are its own."""
     options = dict(export or {})
     preferred = options.pop("use", None)

@@ -257,7 +257,8 @@ class Worker:
         from upscaler_core.audio import default_suffix, open_source
 
         with open_source(job.source, self.registry) as source:
-            return job.target.with_name(job.target.name + default_suffix(source.info, self.task.spec.target_rate))
+            suffix = default_suffix(source.info, self.task.spec.target_rate, self.registry)
+        return job.target.with_name(job.target.name + suffix)
 
 
 def _in_processes(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEvent) -> list[Result]:

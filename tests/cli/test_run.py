@@ -88,6 +88,15 @@ def test_no_bits_are_lost_by_default(upscaler, subtype, suffix, written):
     assert sf.info(upscaler.folder / f"x.upscaled{suffix}").subtype == written
 
 
+def test_what_flac_cannot_hold_becomes_wav_by_default(upscaler):
+    tone(upscaler.folder / "nine.wav", channels=9)
+    tone(upscaler.folder / "two.wav", channels=2)
+    assert upscaler("enhance", "nine.wav").returncode == 0
+    assert upscaler("enhance", "two.wav", "-r", 96_001).returncode == 0
+    assert sf.info(upscaler.folder / "nine.upscaled.wav").channels == 9
+    assert sf.info(upscaler.folder / "two.upscaled.wav").samplerate == 96_001
+
+
 def test_bits_can_be_asked_for(upscaler, folder):
     (folder / "p.yaml").write_text(PIPELINE + "export: {use: wav, bits: 16}\n")
     assert upscaler("run", "p.yaml", "in/a.wav", "-o", "y/").returncode == 0
