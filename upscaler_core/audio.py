@@ -31,10 +31,14 @@ def open_source(path: Path, registry: Registry) -> Source:
     Raises:
         InputError: it is missing, not a file, or nothing can read it; the message begins with the path.
     """
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not an audio file")
-    if not path.exists():
-        raise InputError(f"{path} does not exist")
+    try:
+        if path.is_dir():
+            readable = os.access(path, os.R_OK | os.X_OK)
+            raise InputError(f"{path} is a folder{', not an audio file' if readable else ' that may not be read'}")
+        if not path.exists():
+            raise InputError(f"{path} does not exist")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     suffix = path.suffix.lower()
     readers = sorted(registry.of(Kind.READER), key=lambda entry: suffix not in entry.component.suffixes)
     reasons: list[str] = []

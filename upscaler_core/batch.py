@@ -76,7 +76,7 @@ def plan(inputs: Sequence[str | Path], output: str | None, spec: PipelineSpec, r
         jobs = [Job(file, file.with_name(file.stem + MARK + (suffix or "")), suffix) for file, _ in found]
     elif "{" in output:
         jobs = [_templated(file, relative, output, spec.target_rate, suffix, writable) for file, relative in found]
-    elif _is_folder(output, writable, many=len(found) > 1 or Path(inputs[0]).is_dir()):
+    elif _is_folder(output, writable, many=len(found) > 1 or _is_dir(inputs[0])):
         folder = Path(output)
         jobs = [Job(file, folder / relative / (file.stem + (suffix or "")), suffix) for file, relative in found]
     elif len(found) > 1:
@@ -93,8 +93,9 @@ def _find(inputs: Sequence[str | Path], output: str | None, registry: Registry) 
     written = Path(output).resolve() if output and "{" not in output else None
     for given in inputs:
         path = Path(given)
-        if path.is_dir():
-            for folder, folders, names in os.walk(path):
+        if _is_dir(path):
+            unread: list[OSError] = []
+            for folder, folders, names in os.walk(path, onerror=unread.append):
                 here = Path(folder)
                 if written and here.resolve() == written and here != path:
                     folders.clear()
@@ -104,17 +105,24 @@ def _find(inputs: Sequence[str | Path], output: str | None, registry: Registry) 
                     file = here / name
                     if file.suffix.lower() in readable and name[0] != "." and not file.stem.endswith(MARK):
                         yield file, here.relative_to(path)
-        elif path.exists() or not glob.has_magic(str(given)):
+            for error in unread:  # a folder that may not be read fails as a file does
+                yield Path(error.filename), Path(error.filename).relative_to(path)
+        elif not glob.has_magic(str(given)) or path.exists():
             yield path, Path()
         else:
             for match in sorted(glob.glob(str(given), recursive=True)):  # noqa: PTH207 - takes absolute patterns too
-                if Path(match).is_file():
+                if not _is_dir(match):
                     yield Path(match), Path()
+
+
+def _is_dir(path: str | Path) -> bool:
+    """Whether it is known to be a folder: `Path.is_dir` raises where that may not be asked, and on too long names."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _is_folder(output: str, writable: set[str], many: bool) -> bool:
     path = Path(output)
-    if path.is_dir() or output.endswith(("/", os.sep)):
+    if _is_dir(path) or output.endswith(("/", os.sep)):
         return True
     return path.suffix.lower() not in writable and (many or not path.suffix)
 
@@ -219,6 +227,9 @@ class Worker:
             return self._do(job, on_event, rehearse)
         except UpscalerError as error:
             return Failed(job.source, str(error), error.exit_code)
+        except OSError as error:  # of names and folders; reading and writing have sentences of their own
+            reason = f"{error.filename or job.source}: {error.strerror or error}"
+            return Failed(job.source, reason, OutputError.exit_code)
         except MemoryError:
             return Failed(job.source, f"{job.source}: not enough memory", OutputError.exit_code)
         except Exception as error:

@@ -19,11 +19,16 @@ from upscaler_core.components import Kind, Options, explain, option, validate
 from upscaler_core.errors import Fault, OptionError, Problem, SpecError, UnknownComponent
 from upscaler_core.registry import Registry
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 16
+"""Of a file; YAML of a mebibyte can keep its parser busy for half a minute."""
+MAX_NUMBER = 100
+"""Characters of a number or date: `1:1:1:…` is an integer to base 60, and a long one takes for ever."""
 MAX_NODES = 10_000
 """Nodes of a file with its aliases written out."""
 
 KeyPath = tuple[int | str, ...]
+
+_TEXT = "tag:yaml.org,2002:str"
 
 
 class Use(BaseModel):
@@ -174,9 +179,11 @@ def read(path: Path) -> Document:
     """
     name = str(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SpecError([Problem(name, f"a pipeline file is at most {MAX_BYTES >> 20} MiB of YAML")])
-        text = path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise SpecError([Problem(name, f"a pipeline file is at most {MAX_BYTES >> 10} KiB of YAML")])
+        text = data.decode("utf-8")
     except OSError as error:
         raise SpecError([Problem(name, f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
@@ -206,6 +213,8 @@ def parse(text: str, name: str = "pipeline") -> Document:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise SpecError([Problem(place, f"not valid YAML: {error.problem or error.context}")]) from None
+    except (LookupError, AttributeError):  # what PyYAML makes of `!!int ""` and the like
+        raise SpecError([Problem(name, "not valid YAML: a tag does not fit its value; leave '!!…' out")]) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = "it nests too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
         raise SpecError([Problem(name, f"not valid YAML: {reason}")]) from None
@@ -228,14 +237,17 @@ def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def _mark(document: Document, node: yaml.Node, path: KeyPath) -> Iterator[Problem]:
-    """Note where everything stands; yield duplicate keys and keys that are not text."""
+    """Note where everything stands; yield duplicate keys, keys that are not text, and numbers that are too long."""
     document.values[path] = _place(document, node)
+    if isinstance(node, yaml.ScalarNode) and node.tag != _TEXT and len(node.value) > MAX_NUMBER:
+        dotted = ".".join(map(str, path))
+        yield Problem(_place(document, node), f"{dotted}: a value of {len(node.value):,} characters; if text, quote it")
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield from _mark(document, item, (*path, index))
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+            if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT:
                 shown = key.value if isinstance(key, yaml.ScalarNode) else "this"
                 yield Problem(_place(document, key), f"{shown}: a key must be plain text; put it in quotes")
                 continue

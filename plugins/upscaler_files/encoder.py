@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO
 
+import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
 from upscaler_core import OutputError
-from upscaler_files.guard import Guard
+from upscaler_files.guard import Guard, Patch
 
-_PIECE = 65_536  # frames handed over at once; libsndfile's Vorbis encoder overruns its stack with many more
+_PIECE = 65_536
+"""Frames handed over at once, counted from the first one.
+
+With many more libsndfile's Vorbis encoder overruns its stack; and what it makes of the audio depends on the cuts.
+"""
 
 
 class SoundFileEncoder:
@@ -22,6 +27,7 @@ class SoundFileEncoder:
         channels: number of channels.
         container, coding: soundfile's `format` and `subtype`, such as `FLAC` and `PCM_24`.
         tags: text by soundfile's names.
+        head: bytes that come before all that libsndfile writes.
         settings: soundfile's `compression_level` and `bitrate_mode`.
 
     Raises:
@@ -37,10 +43,13 @@ class SoundFileEncoder:
         container: str,
         coding: str,
         tags: dict[str, str],
+        head: bytes = b"",
         **settings: Any,
     ) -> None:
+        file.write(head)
         self._file = file
-        self._guard = Guard(file)
+        self._guard = Guard(file, Patch(skip=len(head)))
+        self._held: NDArray[Any] | None = None
         self._frames = 0
         try:
             self._sound = sf.SoundFile(self._guard, "w", rate, channels, subtype=coding, format=container, **settings)
@@ -52,21 +61,21 @@ class SoundFileEncoder:
 
     def write(self, samples: NDArray[Any]) -> None:
         """Append `[time, channel]`: float32, or int32 that uses all 32 bits."""
-        try:
-            for start in range(0, len(samples), _PIECE):
-                self._sound.write(samples[start : start + _PIECE])
-                self._guard.check()
-        except (sf.SoundFileError, AssertionError) as error:  # soundfile asserts that all was taken
-            self._refused(error)
-        self._frames += len(samples)
+        held = samples if self._held is None else np.concatenate((self._held, samples))
+        whole = len(held) - len(held) % _PIECE
+        self._encode(held[:whole])
+        self._held = held[whole:].copy()
 
     def finish(self) -> None:
         """Complete the file, and read its header back."""
+        if self._held is not None:
+            self._encode(self._held)
         if not self._frames:
             raise OutputError("there is no audio to write")
         try:
             self._sound.close()
             self._guard.check()
+            self._completed()
             self._file.seek(0)
             with sf.SoundFile(Guard(self._file)) as written:
                 frames = written.frames
@@ -81,6 +90,18 @@ class SoundFileEncoder:
             self._sound.close()
         except sf.SoundFileError:
             return
+
+    def _completed(self) -> None:
+        """Called when libsndfile is done with the file, which may be amended here."""
+
+    def _encode(self, samples: NDArray[Any]) -> None:
+        try:
+            for start in range(0, len(samples), _PIECE):
+                self._sound.write(samples[start : start + _PIECE])
+                self._guard.check()
+        except (sf.SoundFileError, AssertionError) as error:  # soundfile asserts that all was taken
+            self._refused(error)
+        self._frames += len(samples)
 
     def _refused(self, error: Exception) -> None:
         self._guard.check()  # what happened to the file explains more than what libsndfile makes of it

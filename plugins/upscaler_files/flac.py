@@ -7,7 +7,7 @@ from pathlib import Path
 from upscaler_core import AudioInfo, OutputError
 from upscaler_files.encoder import SoundFileEncoder
 from upscaler_files.options import FlacOptions
-from upscaler_files.quantize import Quantizer
+from upscaler_files.quantize import quantizer_for
 from upscaler_files.sink import FileSink, carried_tags
 
 
@@ -43,5 +43,5 @@ class FlacExporter:
             path,
             channels,
             lambda file: SoundFileEncoder(file, rate, channels, "FLAC", f"PCM_{bits}", tags, compression_level=level),
-            Quantizer(bits, self._options.dither == "tpdf", seed),
+            quantizer_for(bits, self._options.dither, rate, seed),
         )

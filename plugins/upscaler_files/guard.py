@@ -20,7 +20,7 @@ class Patch(NamedTuple):
 
 
 class Guard:
-    """Wraps `file`, which begins as the patch says (for reading only)."""
+    """Wraps `file`, which begins as the patch says (its prefix is for reading only)."""
 
     def __init__(self, file: BinaryIO, patch: Patch = Patch()) -> None:
         self._file = file

@@ -1,8 +1,9 @@
 """What a file's header says of its length, where libsndfile trusts it too little or too much.
 
 libsndfile cuts a promise of more audio than there is down to what is there, without a word; and it takes a file whose
-length was never written, because it went through a pipe or the recorder died, for an empty one. So the chunk headers
-are read here once more: RIFF, RIFX, RF64, Wave64, AIFF, IFF, Sun AU, and the end mark of Ogg streams.
+length was never written, because it went through a pipe or the recorder died, for an empty one; a CAF that is cut off it
+refuses. So the chunk headers are read here once more: RIFF, RIFX, RF64, Wave64, AIFF, IFF, CAF, Sun AU, and the end mark
+of Ogg streams.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from upscaler_files.guard import Patch
 
 _UNKNOWN = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}  # sizes in the header of a stream that could not be gone back over
 _LAST_PAGE = 65_307  # bytes of the longest Ogg page
+_MOST_CHUNKS = 10_000  # before the audio; a file of zeros would be a chunk every eight bytes
+_LONGEST_PREFIX = 1 << 20  # bytes of a header that is replaced
 
 
 def missing_bytes(file: BinaryIO) -> int:
@@ -40,12 +43,16 @@ def missing_bytes(file: BinaryIO) -> int:
 
 
 def length_filled_in(file: BinaryIO) -> Patch:
-    """Give a WAV or RF64 file whose length was never written the length that it has; no patch for any other file."""
+    """Give a WAV or RF64 file whose length was never written, and a CAF file that is cut off, the length that it has.
+
+    No patch for any other file. (A CAF of unwritten length says so, and is read as it is.)
+    """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(12)
-    if head[:4] not in (b"RIFF", b"RIFX", b"RF64"):
+    if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"caff"):
         return Patch()
+    order: Literal["big", "little"] = "big" if head[:4] in (b"RIFX", b"caff") else "little"
     field = None  # where the length of the data stands, and its width in bytes
     for name, start, length in _chunks(file, head, size):
         if name == b"ds64":
@@ -53,13 +60,15 @@ def length_filled_in(file: BinaryIO) -> Patch:
             if not any(file.read(8)):
                 field = start + 8, 8
         elif name == b"data":
-            if length == 0:
+            if head[:4] == b"caff":
+                field = (start - 8, 8) if start + length > size else None
+            elif length == 0:
                 field = start - 4, 4
-            if field is None or length not in _UNKNOWN or _is_chunks(file, head, start, size):
+            unwritten = head[:4] == b"caff" or (length in _UNKNOWN and not _is_chunks(file, head, start, size))
+            if field is None or not unwritten or start > _LONGEST_PREFIX:
                 break
             file.seek(0)
             begin = bytearray(file.read(start))
-            order: Literal["big", "little"] = "big" if head[:4] == b"RIFX" else "little"
             value = min(size - start, 0xFFFFFFFF) if field[1] == 4 else size - start
             begin[field[0] : sum(field)] = value.to_bytes(field[1], order)
             return Patch(bytes(begin), start)
@@ -102,11 +111,15 @@ def _chunks(file: BinaryIO, head: bytes, size: int, begin: int = 0) -> Iterator[
         position, layout, align = 12, ">4sI", 2
     elif head[:4] == b"riff":  # Wave64: names of 16 bytes, lengths that include the chunk's own header
         position, layout, align = 40, "<16sQ", 8
+    elif head[:4] == b"caff":
+        position, layout, align = 8, ">4sq", 1
     else:
         return
     position = begin or position
     width = struct.calcsize(layout)
-    while position + width <= size:
+    for _ in range(_MOST_CHUNKS):
+        if position + width > size:
+            return
         file.seek(position)
         name, length = struct.unpack(layout, file.read(width))
         contents = length - width if align == 8 else length

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from upscaler_core import Component, hookimpl
-from upscaler_files.options import FlacOptions, WavOptions
+from upscaler_files.options import FlacOptions, Mp3Options, OggOptions, WavOptions
 
 
 @hookimpl
@@ -27,7 +27,7 @@ def upscaler_readers() -> Iterable[Component]:
 
 @hookimpl
 def upscaler_exporters() -> Iterable[Component]:
-    """The lossless writers."""
+    """The writers: two lossless ones, two lossy ones."""
     return [
         Component(
             "wav",
@@ -42,5 +42,19 @@ def upscaler_exporters() -> Iterable[Component]:
             FlacOptions,
             summary="FLAC with 16 or 24 bits, up to 655,350 Hz and 8 channels",
             suffixes=(".flac",),
+        ),
+        Component(
+            "mp3",
+            "upscaler_files.mp3:Mp3Exporter",
+            Mp3Options,
+            summary="MP3 of variable (V0 to V9) or constant bit rate, up to 320 kbps, 48,000 Hz and 2 channels",
+            suffixes=(".mp3",),
+        ),
+        Component(
+            "ogg",
+            "upscaler_files.ogg:OggExporter",
+            OggOptions,
+            summary="Ogg Vorbis of variable bit rate (q0 to q10), up to 192,000 Hz and 8 channels",
+            suffixes=(".ogg", ".oga"),
         ),
     ]

@@ -3,16 +3,20 @@
 Rounding alone makes an error that follows the signal and is heard as distortion. Triangular noise of 2 LSB peak to
 peak, added before it, makes the error's mean zero and its power constant (0.25 LSB²) whatever the signal:
 S. P. Lipshitz, R. A. Wannamaker and J. Vanderkooy, "Quantization and dither: a theoretical survey", J. Audio Eng.
-Soc. 40 (1992).
+Soc. 40 (1992). Shaped, that error is moved to where it is heard less: see `upscaler_files.shaping`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from upscaler_core import noise
+from upscaler_files.shaping import Shaper, noise_filter
 
 BLOCK = 4096
 """Samples of the fixed blocks, counted from sample 0, in which silence is looked for."""
@@ -28,14 +32,17 @@ class Quantizer:
         bits: of the integers, 2 … 32.
         dither: add triangular noise before rounding.
         seed: of that noise.
+        taps: of the filter that shapes the noise, see `shaping.noise_filter`; none for white noise.
     """
 
-    def __init__(self, bits: int, dither: bool = True, seed: int = 0) -> None:
+    def __init__(self, bits: int, dither: bool = True, seed: int = 0, taps: Sequence[float] = ()) -> None:
         self.bits = bits
         self.clipped = 0
         """Samples beyond full scale (±1.0) by more than half an LSB, which were clamped."""
         self._dither = dither
         self._seed = seed
+        self._taps = taps
+        self._shapers: list[Shaper] = []  # one a channel
         self._position = 0
         self._held: Tensor | None = None
 
@@ -55,10 +62,24 @@ class Quantizer:
         scale = 2.0 ** (self.bits - 1)
         y = x.double() * scale
         self.clipped += int((y.abs() > scale + 0.5).sum())
-        if self._dither:
-            y += self._triangular(x.shape[1]) * _sounding(x)
+        dither = self._triangular(x.shape[1]) * _sounding(x) if self._dither else torch.zeros_like(y)
         self._position += x.shape[1]
-        return y.round_().clamp_(-scale, scale - 1).to(torch.int32)
+        y = self._shape(y, dither) if self._taps else (y + dither).round_()
+        return y.clamp_(-scale, scale - 1).to(torch.int32)
+
+    def _shape(self, x: Tensor, dither: Tensor) -> Tensor:
+        """Round with feedback of the errors, which ends where silence begins."""
+        y = torch.zeros_like(x)
+        self._shapers = self._shapers or [Shaper(self._taps) for _ in x]
+        for channel, shaper in enumerate(self._shapers):
+            for start in range(0, x.shape[1], BLOCK):
+                here = slice(start, start + BLOCK)
+                if x[channel, here].any():
+                    rounded = shaper(x[channel, here].tolist(), dither[channel, here].tolist())
+                    y[channel, here] = torch.tensor(rounded, dtype=y.dtype)
+                else:
+                    shaper.forget()
+        return y
 
     def _triangular(self, length: int) -> Tensor:
         """Noise between −1 and 1 LSB, as the difference of two uniform ones."""
@@ -66,6 +87,11 @@ class Quantizer:
             noise(self._seed, f"dither-{part}", self._position, length, uniform=True).double() for part in (1, 2)
         )
         return first - second
+
+
+def quantizer_for(bits: int, dither: Literal["tpdf", "shaped", "none"], rate: int, seed: int) -> Quantizer:
+    """The quantizer for an option of that name."""
+    return Quantizer(bits, dither != "none", seed, noise_filter(rate) if dither == "shaped" else ())
 
 
 def _sounding(x: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ CHANNELS = 64
 _LARGEST = 1 << 20  # frames of a block, so that a careless request does not fill the memory
 _FIRST_SKIP = 4096  # frames that are skipped, and then doubled, in search of what can be decoded after a fault
 _UNKNOWN = 1 << 62  # frames: what libsndfile claims of a FLAC stream that does not say its length
+_LOUDEST = 2.0**32  # magnitude of a sample; beyond what any unscaled integers in a float file reach
 _UNSEEKABLE = 39  # libsndfile's error where the end of a file of unknown length is passed
 
 _CONTAINERS = {"WAVEX": "WAV", "OGG": "Ogg", "SVX": "IFF", "NIST": "NIST Sphere"}
@@ -59,7 +60,7 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
         self._path = path
         with _open(path) as file:
             self._patch = length_filled_in(file)
-            self._missing = missing_bytes(file) if not self._patch.prefix else 0
+            self._missing = missing_bytes(file)
             self._endless = lacks_end_mark(file)
             with _Decoder(path, self._patch) as decoder:
                 tags = decoder.sound.copy_metadata()
@@ -74,8 +75,8 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
     def blocks(self, frames: int) -> Iterator[Tensor]:
         """Yield contiguous float32 `[channel, time]` blocks of at most `frames` samples, from the first one.
 
-        Samples that are NaN or infinite come as 0. Where the decoder fails midway, what it cannot decode comes as
-        silence, so that the rest keeps its place. `damage` then says so.
+        Samples that are NaN, infinite or beyond ±2³² come as 0. Where the decoder fails midway, what it cannot decode
+        comes as silence, so that the rest keeps its place. `damage` then says so.
 
         Raises:
             InputError: the file cannot be read any more, or nothing in it can be decoded.
@@ -134,7 +135,7 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
         if silent:
             faults.append(f"{silent / rate:.3f} s could not be decoded and are silent")
         if invalid:
-            faults.append(f"{invalid:,} samples were not finite numbers and were set to 0")
+            faults.append(f"{invalid:,} samples were not numbers from −2³² to 2³² and were set to 0")
         return "; ".join(faults) or None
 
 
@@ -235,8 +236,8 @@ def _describe(sound: sf.SoundFile, tags: dict[str, str]) -> AudioInfo:
 
 
 def _silence_invalid(samples: NDArray[np.float32]) -> int:
-    """Set what is not a finite number to 0, in place, and count it."""
-    invalid = ~np.isfinite(samples)
+    """Set what is not a number, or absurdly large, to 0, in place, and count it."""
+    invalid = ~(np.abs(samples) <= _LOUDEST)
     count = int(np.count_nonzero(invalid))
     if count:
         samples[invalid] = 0

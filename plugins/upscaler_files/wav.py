@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from upscaler_core import AudioInfo, OutputError
 from upscaler_files.options import WavOptions
-from upscaler_files.quantize import Quantizer
+from upscaler_files.quantize import quantizer_for
 from upscaler_files.sink import FileSink, carried_tags
 
 _LIMIT = 0xFFFFFFFF  # the largest size that a chunk can state, and what it states when the size stands elsewhere
@@ -58,7 +58,7 @@ class WavExporter:
         if reason := self.refuse(rate, channels):
             raise OutputError(reason)
         bits = self._bits(source)
-        quantizer = None if bits is None else Quantizer(bits, self._options.dither == "tpdf", seed)
+        quantizer = None if bits is None else quantizer_for(bits, self._options.dither, rate, seed)
         tags = carried_tags(source)
         return FileSink(path, channels, lambda file: WavEncoder(file, rate, channels, bits, tags), quantizer)
 

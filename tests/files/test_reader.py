@@ -296,7 +296,7 @@ def test_invalid_samples_are_silenced_and_counted(path: Path) -> None:
     source = opened(path, encoded("WAV", "FLOAT", audio))
     read = whole(source, 1_000)
     assert torch.isfinite(read).all() and read[0, 100] == 0
-    assert source.damage == "3 samples were not finite numbers and were set to 0"
+    assert source.damage == "3 samples were not numbers from −2³² to 2³² and were set to 0"
 
 
 def _frames_of(data: bytes) -> list[int]:
