@@ -27,7 +27,7 @@ EPILOG = (
 def application(registry: Registry) -> typer.Typer:
     """Compose the command line: the core's commands, and those that plugins offer."""
     app = typer.Typer(
-        help=HELP, epilog=EPILOG, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
+        help=HELP, epilog=EPILOG, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
     )
     app.command("run")(guarded(run.run))
     app.command("enhance")(guarded(run.enhance))

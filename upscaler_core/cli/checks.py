@@ -22,7 +22,10 @@ def check(
         typer.Option("--set", metavar="KEY=VALUE", help="Check with this value changed.", show_default=False),
     ] = None,
 ) -> None:
-    """Check pipeline files: form, names, options; every fault at once as file:line:col."""
+    """Check pipeline files.
+
+    Form, names and options; every fault at once, as file:line:col, with what to write instead.
+    """
     from upscaler_core import spec
 
     registry = discover()
@@ -49,7 +52,10 @@ def schema() -> None:
 
 
 def doctor() -> None:
-    """Tell versions, devices, ffmpeg, extras, and what is broken and how to mend it."""
+    """Tell what is installed and what is broken.
+
+    Versions, devices, ffmpeg, extras, broken plugins and their remedies. Exit 1 where a plugin is broken.
+    """
     registry = discover()
     typer.echo(f"{DISTRIBUTION} {_version(DISTRIBUTION)}, Python {platform.python_version()}, {platform.platform()}")
     for name in ("torch", "numpy", "soundfile", "pluggy", "stevedore", "pydantic", "typer", "rich"):

@@ -12,7 +12,11 @@ from upscaler_core.components import Component, near
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
 from upscaler_core.registry import Entry, Registry, discover
 
-app = typer.Typer(help="List the installed plugins' components; show or check one.", invoke_without_command=True)
+app = typer.Typer(
+    help="List what is installed; show or check a component.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()
@@ -82,7 +86,10 @@ def _broken(plugin: Any) -> dict[str, Any]:
 @app.command("show")
 @guarded
 def show(name: Annotated[str, typer.Argument(help="A component's name, or plugin/name.")]) -> None:
-    """Show a component: what it is, and its options with type, default, unit, bounds and meaning."""
+    """Show a component and its options.
+
+    Each option with type, default, unit, bounds and meaning.
+    """
     registry = discover()
     for index, entry in enumerate(_named(registry, name)):
         typer.echo(("\n" if index else "") + describe(registry, entry))
@@ -152,7 +159,10 @@ def _bounds(facts: dict[str, Any]) -> list[str]:
 def check(
     name: Annotated[str | None, typer.Argument(help="A component, or plugin/name; all of them by default.")] = None,
 ) -> None:
-    """Build components and run their contracts; exit 1 where one is broken."""
+    """Run the contracts of components.
+
+    Each is built, and what its protocol asks is checked. Exit 1 where one is broken.
+    """
     from upscaler_core.testing import contract_failures
 
     registry = discover()
