@@ -151,15 +151,14 @@ def execute(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEvent) ->
     Args:
         jobs: from `plan`.
         task: what to do with each.
-        workers: processes; 1 = this one.
+        workers: processes. A single job is done in this one.
         on_event: is told what happens, results included.
 
     Raises:
         UpscalerError: the pipeline itself cannot be assembled.
     """
-    workers = min(workers, len(jobs))
-    if workers > 1:
-        return _in_processes(jobs, task, workers, on_event)
+    if len(jobs) > 1:
+        return _in_processes(jobs, task, min(workers, len(jobs)), on_event)
     worker = Worker(task)
     results = []
     with interruptible(on_event) as listen:

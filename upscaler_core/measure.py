@@ -143,7 +143,7 @@ class Survey:
         """Where the content of what was added so far ends."""
         kept = [*self._levels, self._spectra()[: len(self._pending)]] if self._pending else self._levels
         nyquist = Bandwidth(self.rate / 2)
-        if not kept:
+        if not kept or self.rate / 2 <= LOWEST_HZ:
             return nyquist
         levels = torch.cat(kept)
         edge = find_edge(levels, self.rate)

@@ -6,6 +6,8 @@ input, or no checkpoint, could be read; 5 an optional dependency is missing; 130
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -51,8 +53,18 @@ def _late(registry: Registry, full_name: str) -> Callable[[typer.Context], None]
     return guarded(command)
 
 
+def _own_standard_output() -> None:
+    """Send what C libraries print to standard output (libsndfile does) to standard error, so that ours stays our own."""
+    with contextlib.suppress(OSError, ValueError):  # closed, or not a file: somebody else's embedding or test
+        ours = os.dup(sys.stdout.fileno())
+        sys.stdout.flush()
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        sys.stdout = os.fdopen(ours, "w", encoding=sys.stdout.encoding)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; the console script's entry point."""
+    _own_standard_output()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
