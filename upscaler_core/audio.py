@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from upscaler_core.components import Kind, near
-from upscaler_core.errors import InputError, OutputError, UpscalerError, UsageError
+from upscaler_core.errors import InputError, MissingDependency, OutputError, UpscalerError, UsageError
 from upscaler_core.events import Advanced, Finished, OnEvent, Started, Warned, ignore
 from upscaler_core.protocols import AudioInfo, Exporter, Source
 from upscaler_core.registry import Entry, Registry, discover
@@ -30,6 +30,7 @@ def open_source(path: Path, registry: Registry) -> Source:
 
     Raises:
         InputError: it is missing, not a file, or nothing can read it; the message begins with the path.
+        MissingDependency: so too where every reader that its suffix names lacks what it needs.
     """
     try:
         if path.is_dir():
@@ -41,15 +42,21 @@ def open_source(path: Path, registry: Registry) -> Source:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     suffix = path.suffix.lower()
     readers = sorted(registry.of(Kind.READER), key=lambda entry: suffix not in entry.component.suffixes)
+    named = [entry for entry in readers if suffix in entry.component.suffixes]
     reasons: list[str] = []
+    lacking: list[str] = []
     for entry in readers:
         try:
             reader = registry.build(Kind.READER, entry.full_name)
             source: Source = reader.open(path)
             return source
+        except MissingDependency as error:
+            lacking += [str(error)] if entry in named else []
         except UpscalerError as error:
             if str(error) not in reasons:
                 reasons.append(str(error))
+    if named and len(lacking) == len(named):
+        raise MissingDependency(f"{path} cannot be read: {'; '.join(lacking)}")
     raise InputError(f"{path} cannot be read: {'; '.join(reasons) or 'no reader is installed'}")
 
 

@@ -165,6 +165,18 @@ class Finisher(Protocol):
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture within an audio file, such as the cover."""
+
+    mime: str
+    """What the data are: `image/jpeg`."""
+    kind: int
+    """Picture type, as in ID3 and FLAC: 3 is the front cover, 4 the back, 0 anything."""
+    description: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class AudioInfo:
     """What a file's header says."""
 
@@ -180,7 +192,8 @@ class AudioInfo:
     floating: bool = False
     """Samples are floating point, and may exceed full scale."""
     tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Text tags by lower-case name."""
+    """Text tags by lower-case name; the names are those of Vorbis comments, and track 3 of 12 is `3/12`."""
+    pictures: Sequence[Picture] = ()
 
     @property
     def seconds(self) -> float | None:
@@ -237,7 +250,7 @@ class Exporter(Protocol):
     def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> Sink:
         """Open `path` (a temporary name, of any suffix) for writing.
 
-        `source` lets the exporter keep the source's bits and tags; `seed` is for dither.
+        `source` lets the exporter keep the source's bits, tags and pictures; `seed` is for dither.
 
         Raises:
             OutputError: this pair of rate and channels, or the path, cannot be written.

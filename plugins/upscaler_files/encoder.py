@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -28,6 +29,7 @@ class SoundFileEncoder:
         container, coding: soundfile's `format` and `subtype`, such as `FLAC` and `PCM_24`.
         tags: text by soundfile's names.
         head: bytes that come before all that libsndfile writes.
+        amend: is given the file when libsndfile is done with it.
         settings: soundfile's `compression_level` and `bitrate_mode`.
 
     Raises:
@@ -44,10 +46,12 @@ class SoundFileEncoder:
         coding: str,
         tags: dict[str, str],
         head: bytes = b"",
+        amend: Callable[[BinaryIO], None] | None = None,
         **settings: Any,
     ) -> None:
         file.write(head)
         self._file = file
+        self._amend = amend
         self._guard = Guard(file, Patch(skip=len(head)))
         self._held: NDArray[Any] | None = None
         self._frames = 0
@@ -75,7 +79,7 @@ class SoundFileEncoder:
         try:
             self._sound.close()
             self._guard.check()
-            self._completed()
+            self._amended()
             self._file.seek(0)
             with sf.SoundFile(Guard(self._file)) as written:
                 frames = written.frames
@@ -91,8 +95,10 @@ class SoundFileEncoder:
         except sf.SoundFileError:
             return
 
-    def _completed(self) -> None:
-        """Called when libsndfile is done with the file, which may be amended here."""
+    def _amended(self) -> None:
+        """Make of the file what libsndfile cannot, when it is done with it."""
+        if self._amend is not None:
+            self._amend(self._file)
 
     def _encode(self, samples: NDArray[Any]) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from upscaler_core import AudioInfo, OutputError
+from upscaler_files import tags
 from upscaler_files.encoder import SoundFileEncoder
 from upscaler_files.options import FlacOptions
 from upscaler_files.quantize import quantizer_for
@@ -37,11 +38,13 @@ class FlacExporter:
         if reason := self.refuse(rate, channels):
             raise OutputError(reason)
         bits = 24 if self._options.bits == "auto" else self._options.bits
-        tags = carried_tags(source)
+        text, amend = carried_tags(source), tags.into_flac(source)
         level = self._options.compression / 8
         return FileSink(
             path,
             channels,
-            lambda file: SoundFileEncoder(file, rate, channels, "FLAC", f"PCM_{bits}", tags, compression_level=level),
+            lambda file: SoundFileEncoder(
+                file, rate, channels, "FLAC", f"PCM_{bits}", text, amend=amend, compression_level=level
+            ),
             quantizer_for(bits, self._options.dither, rate, seed),
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from upscaler_core import AudioInfo, OutputError
+from upscaler_files import tags
 from upscaler_files.encoder import SoundFileEncoder
 from upscaler_files.lossy import LossySink
 from upscaler_files.options import Mp3Options
@@ -59,24 +60,25 @@ class Mp3Exporter:
             least, most = _constant(rate)
             level = (most - self._options.kbps) / (most - least)
             settings = {"bitrate_mode": "CONSTANT", "compression_level": level}
-        tag = id3(carried_tags(source))
+        tag = tags.id3(source)
+        head = id3(carried_tags(source)) if tag is None else tag
         return LossySink(
             path,
             channels,
-            lambda file: SoundFileEncoder(file, rate, channels, "MP3", "MPEG_LAYER_III", {}, head=tag, **settings),
+            lambda file: SoundFileEncoder(file, rate, channels, "MP3", "MPEG_LAYER_III", {}, head=head, **settings),
             None,
         )
 
 
-def id3(tags: dict[str, str]) -> bytes:
+def id3(text: dict[str, str]) -> bytes:
     """An ID3v2.4 tag in UTF-8, which LAME would write too but call Latin-1; nothing for no tags.
 
     "ID3 tag version 2.4.0 - Main Structure", id3.org (2000).
     """
     frames = b""
-    for name, text in tags.items():
+    for name, value in text.items():
         about = b"XXX\0" if name == "comment" else b""  # a language, here unknown, and an empty description
-        body = b"\3" + about + text.encode()
+        body = b"\3" + about + value.encode()
         frames += _FRAMES[name] + _seven_bits(len(body)) + b"\0\0" + body
     return b"ID3\4\0\0" + _seven_bits(len(frames)) + frames if frames else b""
 

@@ -8,6 +8,7 @@ which it keeps nothing else. And it gives every stream a random serial number.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upscaler_core import AudioInfo, OutputError
+from upscaler_files import tags
 from upscaler_files.encoder import SoundFileEncoder
 from upscaler_files.lossy import LossySink
 from upscaler_files.options import OggOptions
@@ -59,8 +61,10 @@ class OggExporter:
         level = 1 - self._options.quality / 10
         ordered = source is not None and source.format in ("Ogg, Vorbis", "Ogg, Opus")
         order = None if ordered else _ORDERS.get(channels)
-        tags = carried_tags(source)
-        return LossySink(path, channels, lambda file: _OggEncoder(file, rate, channels, level, tags, order), None)
+        text, amend = carried_tags(source), tags.into_ogg(source)
+        return LossySink(
+            path, channels, lambda file: _OggEncoder(file, rate, channels, level, text, order, amend), None
+        )
 
 
 class _OggEncoder(SoundFileEncoder):
@@ -72,10 +76,11 @@ class _OggEncoder(SoundFileEncoder):
         rate: int,
         channels: int,
         level: float,
-        tags: dict[str, str],
+        text: dict[str, str],
         order: tuple[int, ...] | None,
+        amend: Callable[[BinaryIO], None] | None,
     ) -> None:
-        super().__init__(file, rate, channels, "OGG", "VORBIS", tags, compression_level=level)
+        super().__init__(file, rate, channels, "OGG", "VORBIS", text, amend=amend, compression_level=level)
         self._order = order
         self._serial = 0
 
@@ -83,7 +88,8 @@ class _OggEncoder(SoundFileEncoder):
         self._serial = zlib.crc32(samples.data, self._serial)
         super().write(samples if self._order is None else np.take(samples, self._order, axis=1))
 
-    def _completed(self) -> None:
+    def _amended(self) -> None:
+        super()._amended()
         renumber(self._file, self._serial)
 
 

@@ -9,6 +9,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from upscaler_core import AudioInfo, InputError, Options
+from upscaler_files import tags
 from upscaler_files.guard import Guard, Patch
 from upscaler_files.headers import lacks_end_mark, length_filled_in, missing_bytes
 from upscaler_files.mpeg import count_filled_in
@@ -63,11 +65,13 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
             self._missing = missing_bytes(file)
             self._endless = lacks_end_mark(file)
             with _Decoder(path, self._patch) as decoder:
-                tags = decoder.sound.copy_metadata()
+                text = decoder.sound.copy_metadata()
                 if decoder.sound.format == "MP3":
                     self._patch = count_filled_in(file)
         with _Decoder(path, self._patch) as decoder:
-            self.info = _describe(decoder.sound, tags)
+            self.info = _describe(decoder.sound, text)
+        if (found := tags.read(path)) is not None:
+            self.info = replace(self.info, tags={**self.info.tags, **found[0]}, pictures=found[1])
 
     def __exit__(self, *_: object) -> None:
         """Close; nothing is held open between passes."""
@@ -214,7 +218,7 @@ def _open(path: Path) -> BinaryIO:
         raise InputError("its name is not a file name") from error
 
 
-def _describe(sound: sf.SoundFile, tags: dict[str, str]) -> AudioInfo:
+def _describe(sound: sf.SoundFile, text: dict[str, str]) -> AudioInfo:
     if sound.frames <= 0:
         raise InputError("it holds no audio")
     if sound.samplerate not in RATES:
@@ -231,7 +235,7 @@ def _describe(sound: sf.SoundFile, tags: dict[str, str]) -> AudioInfo:
         format=f"{_CONTAINERS.get(sound.format, sound.format)}, {coding}",
         bits=int(bits[1]) if bits else floats.get(sound.subtype),
         floating=sound.subtype in floats,
-        tags={name: (text,) for name, text in tags.items() if text},
+        tags={name: (value,) for name, value in text.items() if value},
     )
 
 

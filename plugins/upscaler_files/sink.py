@@ -117,8 +117,8 @@ class FileSink(AbstractContextManager["FileSink"]):
 def carried_tags(source: AudioInfo | None) -> dict[str, str]:
     """The source's tags that are kept, several values joined by `; `, without null characters."""
     tags = source.tags if source else {}
-    joined = {name: "; ".join(tags[name]) for name in TAGS if tags.get(name)}
-    return {name: text.replace("\0", "").encode("utf-8", "replace").decode() for name, text in joined.items()}
+    joined = {name: "; ".join(filter(None, tags.get(name, ()))).replace("\0", "") for name in TAGS}
+    return {name: text.encode("utf-8", "replace").decode() for name, text in joined.items() if text}
 
 
 @contextmanager

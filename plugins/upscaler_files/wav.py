@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upscaler_core import AudioInfo, OutputError
+from upscaler_files import tags
 from upscaler_files.options import WavOptions
 from upscaler_files.quantize import quantizer_for
 from upscaler_files.sink import FileSink, carried_tags
@@ -59,8 +60,9 @@ class WavExporter:
             raise OutputError(reason)
         bits = self._bits(source)
         quantizer = None if bits is None else quantizer_for(bits, self._options.dither, rate, seed)
-        tags = carried_tags(source)
-        return FileSink(path, channels, lambda file: WavEncoder(file, rate, channels, bits, tags), quantizer)
+        text, id3 = carried_tags(source), tags.id3(source)
+        tail = _chunk(b"id3 ", id3) if id3 else b""
+        return FileSink(path, channels, lambda file: WavEncoder(file, rate, channels, bits, text, tail), quantizer)
 
     def _bits(self, source: AudioInfo | None) -> int | None:
         """Bits of an integer sample; None for 32-bit float."""
@@ -72,10 +74,22 @@ class WavExporter:
 
 
 class WavEncoder:
-    """Writes the header, the samples, and at the end the sizes. `bits` is 16, 24 or 32, or None for 32-bit float."""
+    """Writes the header, the samples, and at the end the sizes.
 
-    def __init__(self, file: BinaryIO, rate: int, channels: int, bits: int | None, tags: dict[str, str]) -> None:
+    Args:
+        file: where to.
+        rate: Hz.
+        channels: number of channels.
+        bits: 16, 24 or 32, or None for 32-bit float.
+        text: tags.
+        tail: chunks that come after the samples.
+    """
+
+    def __init__(
+        self, file: BinaryIO, rate: int, channels: int, bits: int | None, text: dict[str, str], tail: bytes = b""
+    ) -> None:
         self._file = file
+        self._tail = tail
         self._bytes = (bits or 32) // 8
         self._frame = self._bytes * channels
         self._written = 0
@@ -84,7 +98,7 @@ class WavEncoder:
             fact = _chunk(b"fact", struct.pack("<I", _LIMIT))
         head = b"RIFF" + struct.pack("<I", _LIMIT) + b"WAVE" + _chunk(b"JUNK", bytes(28)) + _chunk(b"fmt ", form)
         self._fact = len(head) + 8 if fact else None
-        head += fact + _info(tags)
+        head += fact + _info(text)
         self._data = len(head) + 8
         # Until the end is known the sizes read "to the end of the file", so that what was written before a power cut
         # can be read.
@@ -101,10 +115,10 @@ class WavEncoder:
         self._written += samples.nbytes
 
     def finish(self) -> None:
-        """Write the pad byte and the sizes."""
-        self._file.write(bytes(self._written % 2))
+        """Write the pad byte, the tail and the sizes."""
+        self._file.write(bytes(self._written % 2) + self._tail)
         size = self._file.seek(0, io.SEEK_END)
-        if size != self._data + self._written + self._written % 2:
+        if size != self._data + self._written + self._written % 2 + len(self._tail):
             raise OSError(f"{self._data + self._written:,} bytes were written, and the file holds {size:,}")
         frames = self._written // self._frame
         fits = size - 8 <= _LIMIT
@@ -136,9 +150,9 @@ def _format(rate: int, channels: int, bits: int | None) -> bytes:
     return struct.pack("<H", tag) + plain + (b"\0\0" if bits is None else b"")
 
 
-def _info(tags: dict[str, str]) -> bytes:
+def _info(text: dict[str, str]) -> bytes:
     """A LIST chunk of the tags, in UTF-8."""
-    entries = b"".join(_chunk(_INFO[name], text.encode() + b"\0") for name, text in tags.items())
+    entries = b"".join(_chunk(_INFO[name], value.encode() + b"\0") for name, value in text.items())
     return _chunk(b"LIST", b"INFO" + entries) if entries else b""
 
 

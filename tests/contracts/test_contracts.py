@@ -3,6 +3,7 @@
 import sys
 from contextlib import nullcontext
 from importlib.util import find_spec
+from shutil import which
 from types import SimpleNamespace
 
 import pytest
@@ -18,8 +19,9 @@ FAKES = {"cross": {"magnitude": "a", "phase": "b"}}
 
 @pytest.mark.parametrize("entry", discover().entries, ids=lambda entry: f"{entry.kind}-{entry.component.name}")
 def test_built_ins(entry):
-    absent = entry.component.extra and find_spec(entry.component.name) is None
-    with pytest.raises(MissingDependency, match="pip install") if absent else nullcontext():
+    extra = (entry.component.extra or "[sys]").partition("[")[2].rstrip("]")
+    absent = find_spec(extra) is None or (entry.component.name == "ffmpeg" and not which("ffprobe"))
+    with pytest.raises(MissingDependency, match="install") if absent else nullcontext():
         assert contract_failures(discover(), entry) == []
 
 

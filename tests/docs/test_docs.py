@@ -80,7 +80,7 @@ def test_the_plugin_of_the_tutorial_works(tmp_path):
 
 def test_no_core_file_names_a_plugin():
     for path in (ROOT / "upscaler_core").rglob("*.py"):
-        for plugin in ("upscaler_dsp", "upscaler_files", "upscaler_soxr", "upscaler_torchaudio"):
+        for plugin in ("upscaler_dsp", "upscaler_files", "upscaler_pydub", "upscaler_soxr", "upscaler_torchaudio"):
             assert plugin not in path.read_text(), path
 
 

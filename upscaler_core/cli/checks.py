@@ -15,6 +15,9 @@ from upscaler_core.errors import Problem, SpecError, UpscalerError
 from upscaler_core.registry import DISTRIBUTION, Registry, discover
 
 
+ABSENT = "not installed"
+
+
 def check(
     pipelines: Annotated[list[Path], typer.Argument(metavar="PIPELINE.yaml", help="Pipeline files.")],
     settings: Annotated[
@@ -64,6 +67,8 @@ def doctor() -> None:
     ffmpeg = shutil.which("ffmpeg")
     typer.echo(f"ffmpeg: {ffmpeg or 'not found; needed only for formats that libsndfile lacks: install ffmpeg'}")
     _extras(registry)
+    tags = f"mutagen {_version('mutagen')}" if _version("mutagen") != ABSENT else f"pip install '{DISTRIBUTION}[tags]'"
+    typer.echo(f"extra tags: {tags}")
     broken = [plugin for plugin in registry.plugins if plugin.stage]
     for plugin in broken:
         owner = plugin.distribution or plugin.target
@@ -78,7 +83,7 @@ def _version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "not installed"
+        return ABSENT
 
 
 def _devices() -> None:

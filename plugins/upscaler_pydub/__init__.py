@@ -1,0 +1,1 @@
+"""What libsndfile cannot read, through the ffmpeg that pydub finds."""
