@@ -14,7 +14,6 @@ import typer
 from upscaler_core.errors import Problem, SpecError, UpscalerError
 from upscaler_core.registry import DISTRIBUTION, Registry, discover
 
-
 ABSENT = "not installed"
 
 
