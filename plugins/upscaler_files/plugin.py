@@ -10,10 +10,13 @@ from upscaler_files.options import FlacOptions, Mp3Options, OggOptions, WavOptio
 
 @hookimpl
 def upscaler_readers() -> Iterable[Component]:
-    """Everything that libsndfile decodes and that says by itself what it is (so no bare samples)."""
+    """Everything that libsndfile decodes and that says by itself what it is (so no bare samples).
+
+    Folders are searched for these suffixes; those that mostly mean something else (.mat, .iff) are read when named.
+    """
     suffixes = (
         ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .mp2 .mp1 .aif .aiff .aifc .caf .au .snd .voc "
-        ".sf .ircam .nist .sph .iff .svx .8svx .16sv .avr .paf .pvf .sds .xi .htk .mat .wve"
+        ".sf .ircam .nist .sph .svx .8svx .16sv .avr .paf .pvf .sds"
     )
     return [
         Component(
