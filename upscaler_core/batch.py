@@ -160,11 +160,10 @@ def execute(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEvent) ->
     if len(jobs) > 1:
         return _in_processes(jobs, task, min(workers, len(jobs)), on_event)
     worker = Worker(task)
-    results = []
     with interruptible(on_event) as listen:
-        for job in jobs:
-            results.append(worker.do(job, listen))
-            listen(results[-1])
+        results = [worker.do(job, listen) for job in jobs]
+    for result in results:
+        on_event(result)
     return results
 
 

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 from torch import Tensor
 
@@ -172,11 +173,8 @@ def test_levels():
     assert (seen.frames, seen.peak, seen.clipped) == (4, 1.5, 2)
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted([*EXAMPLES.glob("*.flac"), *EXAMPLES.glob("*.ogg")]), ids=lambda p: p.stem)
 def test_real_recordings(path):
-    soundfile = pytest.importorskip("soundfile")
-    if path.suffix.lower() not in (".flac", ".ogg", ".wav"):
-        pytest.skip("no audio")
     data, rate = soundfile.read(path, dtype="float32", always_2d=True, frames=480_000)
     x = torch.from_numpy(data.T.copy())
     for cutoff in (4000, 6000):
