@@ -1,17 +1,22 @@
-"""How well the survey finds where content ends: clips low-passed in many ways and coded to MP3, and clips left alone.
+"""How well the survey finds where content ends: clips low-passed in many ways, coded and decoded, and left alone.
 
-    python benchmarks/bandwidth.py --data FOLDER [--every 3] [--seconds 10]
+    python benchmarks/bandwidth.py --data FOLDER [--every 3] [--seconds 10] [--originals]
 
 Reads every audio file under the folder (the middle of each), applies each filter at each cut-off, stores every other result
 as 16 bits with dither, and compares the measured cut-off with the filter's own −6 dB point. A clip is not counted at a
-cut-off that its own content does not reach. Needs the extra "bench".
+cut-off that its own content does not reach. Where a `manifest.csv` beside a file says where its content ends (columns `file`
+and `bandwidth_hz`), what is found in the untouched clip is compared with that. Needs the extra "bench"; AAC needs ffmpeg.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import io
+import shutil
+import subprocess
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,53 +26,51 @@ import torch
 from numpy.typing import NDArray
 from scipy import signal
 
-from upscaler_core.measure import Bandwidth, Survey, survey
+from upscaler_core.measure import Bandwidth, survey
 
 Audio = NDArray[np.float64]  # [time, channel]
 CUTOFFS = (4000, 8000, 12000, 16000)
-KINDS = {
-    "Butterworth 4": lambda fc, rate: signal.butter(4, fc, fs=rate, output="sos"),
-    "Butterworth 8": lambda fc, rate: signal.butter(8, fc, fs=rate, output="sos"),
-    "Butterworth 12": lambda fc, rate: signal.butter(12, fc, fs=rate, output="sos"),
-    "Chebyshev I 8": lambda fc, rate: signal.cheby1(8, 0.5, fc, fs=rate, output="sos"),
-    "Chebyshev II 8": lambda fc, rate: signal.cheby2(8, 60, fc, fs=rate, output="sos"),
-    "elliptic 8": lambda fc, rate: signal.ellip(8, 0.5, 60, fc, fs=rate, output="sos"),
-    "Bessel 8": lambda fc, rate: signal.bessel(8, fc, fs=rate, output="sos", norm="mag"),
-    "Kaiser FIR": None,
-    "soxr VHQ": None,
+DESIGNS = {
+    "elliptic": lambda order, fc, rate: signal.ellip(order, 0.5, 60, fc, fs=rate, output="sos"),
+    "Chebyshev I": lambda order, fc, rate: signal.cheby1(order, 0.5, fc, fs=rate, output="sos"),
+    "Chebyshev II": lambda order, fc, rate: signal.cheby2(order, 60, fc, fs=rate, output="sos"),
+    "Butterworth": lambda order, fc, rate: signal.butter(order, fc, fs=rate, output="sos"),
+    "Bessel": lambda order, fc, rate: signal.bessel(order, fc, fs=rate, output="sos", norm="mag"),
 }
-SOFT = ("Butterworth 4", "Bessel 8")
-SOXR_6DB = 0.95
-"""soxr VHQ's −6 dB point, in Nyquist frequencies of the lower rate; measured with white noise."""
-MP3 = {
-    "64 kbps": ("CONSTANT", 0.85),
-    "96 kbps": ("CONSTANT", 0.75),
-    "128 kbps": ("CONSTANT", 0.65),
-    "192 kbps": ("CONSTANT", 0.4),
-    "256 kbps": ("CONSTANT", 0.25),
-    "320 kbps": ("CONSTANT", 0.0),
-    "V0": ("VARIABLE", 0.0),
-    "V5": ("VARIABLE", 0.5),
-    "V9": ("VARIABLE", 0.9),
+STEEP = (
+    "soxr VHQ down and up", "soxr MQ down and up", "Kaiser FIR", "Hann FIR", "elliptic 12", "elliptic 8", "elliptic 6",
+    "Chebyshev I 12", "Chebyshev I 8", "Chebyshev I 6", "Chebyshev II 12", "Chebyshev II 8", "Butterworth 12",
+    "Butterworth 8",
+)  # fmt: skip
+SOFT = ("elliptic 4", "Chebyshev I 4", "Chebyshev II 4", "Butterworth 6", "Butterworth 4", "Bessel 12", "Bessel 8")
+SOXR_6DB = 0.949
+"""soxr's −6 dB point, in Nyquist frequencies of the lower rate; measured with white noise."""
+CODERS: dict[str, dict[str, str | float]] = {
+    **{
+        f"MP3 {kbps} kbps": {"format": "MP3", "compression_level": level, "bitrate_mode": "CONSTANT"}
+        for kbps, level in ((64, 0.85), (96, 0.75), (128, 0.65), (192, 0.4), (256, 0.25), (320, 0.0))
+    },
+    **{f"Vorbis q{q}": {"format": "OGG", "subtype": "VORBIS", "compression_level": 1 - q / 10} for q in (0, 3, 6)},
 }
+AAC = {f"AAC {kbps} kbps": kbps for kbps in (64, 128)}
 
 
-def measure(x: Audio, rate: int) -> Survey:
+def measure(x: Audio, rate: int) -> Bandwidth:
     """Survey `[time, channel]`."""
-    return survey(torch.from_numpy(np.ascontiguousarray(x.T, dtype=np.float32)).split(65_536, -1), rate)
+    return survey([torch.from_numpy(np.ascontiguousarray(x.T, dtype=np.float32))], rate).bandwidth()
 
 
 def lowpass(kind: str, x: Audio, rate: int, cutoff: int) -> tuple[Audio, float]:
     """Filter, and the filter's −6 dB point in Hz."""
-    if kind == "soxr VHQ":
-        low = soxr.resample(x, rate, 2 * cutoff, quality="VHQ")
-        return soxr.resample(low, 2 * cutoff, rate, quality="VHQ")[: len(x)], SOXR_6DB * cutoff
-    if kind == "Kaiser FIR":
-        taps = signal.firwin(511, cutoff, window=("kaiser", 10), fs=rate)
+    if kind.startswith("soxr"):
+        low = soxr.resample(x, rate, 2 * cutoff, quality=kind.split()[1])
+        return soxr.resample(low, 2 * cutoff, rate, quality=kind.split()[1])[: len(x)], SOXR_6DB * cutoff
+    if kind.endswith("FIR"):
+        size, window = (511, ("kaiser", 10)) if kind == "Kaiser FIR" else (255, "hann")
+        taps = signal.firwin(size, cutoff, window=window, fs=rate)
         return signal.oaconvolve(x, taps[:, None], mode="same", axes=0), cutoff
-    design = KINDS[kind]
-    assert design is not None
-    sos = design(cutoff, rate)
+    design, order = kind.rsplit(" ", 1)
+    sos = DESIGNS[design](int(order), cutoff, rate)
     frequencies, response = signal.sosfreqz(sos, 65_536, fs=rate)
     return signal.sosfilt(sos, x, axis=0), float(frequencies[np.nonzero(np.abs(response) >= 0.5)[0][-1]])
 
@@ -87,26 +90,98 @@ def reaches(x: Audio, rate: int, cutoff: int, own: Bandwidth) -> bool:
     return bool(np.median(loud[int(0.85 * cutoff * 2048 / rate) : int(cutoff * 2048 / rate)]) > -115)
 
 
-def mp3(x: Audio, rate: int, mode: str, level: float) -> tuple[Audio, int]:
-    """Code to MP3 and back."""
+def code(label: str, x: Audio, rate: int) -> tuple[Audio, int]:
+    """Code and decode."""
     file = io.BytesIO()
-    options = {"format": "MP3", "subtype": "MPEG_LAYER_III", "compression_level": level, "bitrate_mode": mode}
-    with soundfile.SoundFile(file, "w", rate, x.shape[1], **options) as out:
-        out.write(x)
-    file.seek(0)
-    decoded, decoded_rate = soundfile.read(file, always_2d=True)
-    return decoded, decoded_rate
+    if label in AAC:
+        soundfile.write(file, x, rate, format="WAV")
+        words = ["-f", "adts", "-c:a", "aac", "-b:a", f"{AAC[label]}k", "-"]
+        coded = subprocess.run(["ffmpeg", "-v", "error", "-i", "-", *words], input=file.getvalue(), capture_output=True)
+        words = ["ffmpeg", "-v", "error", "-f", "aac", "-i", "-", "-f", "wav", "-c:a", "pcm_f32le", "-"]
+        file = io.BytesIO(subprocess.run(words, input=coded.stdout, capture_output=True).stdout)
+    else:
+        with soundfile.SoundFile(file, "w", rate, x.shape[1], **CODERS[label]) as out:
+            for start in range(0, len(x), 65_536):
+                out.write(x[start : start + 65_536])
+        file.seek(0)
+    return soundfile.read(file, always_2d=True)
 
 
-def clips(folder: Path, every: int, seconds: float) -> list[tuple[str, Audio, int]]:
-    """The middle of every n-th audio file under a folder, at most two channels."""
+def specials(rate: int) -> Iterator[tuple[str, Audio, float]]:
+    """Signals made up: what they are, samples, and where their content ends."""
+    t = np.arange(10 * rate) / rate
+    noise = 0.1 * np.random.default_rng(0).standard_normal(len(t))
+    pitch = 587.0 * 2.0 ** (np.array([0, 4, 7, 12, 7, 4, 0, 5, 9, 12])[t.astype(int)] / 12)
+    phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.006 * np.sin(2 * np.pi * 5 * t))) / rate
+    breath = signal.sosfilt(signal.butter(1, 2000, fs=rate, output="sos"), noise)
+    flute = sum(10 ** (-k / 2.5) * np.sin(k * phase) for k in range(1, 11)) + 0.1 * breath
+    made = {
+        "digital silence": 0 * t,
+        "1 kHz tone": 0.5 * np.sin(2 * np.pi * 1000 * t),
+        "flute-like tones with breath": 0.3 * flute,
+        "white noise": noise,
+        "noise in bursts, with pauses": noise * (t % 0.7 < 0.4),
+        "brown noise": signal.lfilter([1], [1, -0.999], noise) / 30,
+    }
+    for name, x in made.items():
+        yield name, x[:, None], rate / 2
+        yield name + ", 16 bits", to_16_bits(x[:, None]), rate / 2
+    yield "white noise to 8 kHz", lowpass("Kaiser FIR", noise[:, None], rate, 8000)[0], 8000
+
+
+def clips(folder: Path, every: int, seconds: float) -> Iterator[tuple[str, Audio, int, float | None]]:
+    """The middle of every n-th audio file under a folder, at most two channels, and where its content is said to end."""
     known = {"." + name.lower() for name in soundfile.available_formats()} | {".oga"}
-    result = []
+    said = {
+        path.parent / row["file"]: float(row["bandwidth_hz"])
+        for path in folder.rglob("manifest.csv")
+        for row in csv.DictReader(path.open())
+    }
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in known)[::every]:
         x, rate = soundfile.read(path, always_2d=True)
         start = max(0, len(x) - int(seconds * rate)) // 2
-        result.append((path.name, x[start : start + int(seconds * rate), :2], rate))
-    return result
+        yield path.name, x[start : start + int(seconds * rate), :2], rate, said.get(path)
+
+
+def cell(errors: list[float | None]) -> str:
+    """Within 5 % / all, and how many have no edge."""
+    missed = errors.count(None)
+    near = sum(error is not None and abs(error) <= 0.05 for error in errors)
+    return f"{near}/{len(errors)}" + (f" ({missed})" if missed else "")
+
+
+def table(title: str, kinds: tuple[str, ...], errors: dict[tuple[str, int], list[float | None]]) -> None:
+    """Print filters by cut-offs."""
+    print(f"| {title} | 4 kHz | 8 kHz | 12 kHz | 16 kHz | median error | worst |\n" + 7 * "|---" + "|")
+    total: list[float | None] = []
+    for kind in kinds:
+        row = [errors[kind, cutoff] for cutoff in CUTOFFS]
+        seen = [e for part in row for e in part if e is not None]
+        total += [e for part in row for e in part]
+        cells = " | ".join(map(cell, row))
+        print(f"| {kind} | {cells} | {np.median(seen):+.1%} | {max(seen, key=abs):+.0%} |")
+    near = sum(e is not None and abs(e) <= 0.1 for e in total)
+    print(f"\nIn all {cell(total)} within 5 % (without an edge), {near} within 10 %.\n")
+
+
+def print_codecs(coders: list[str], coded: dict[str, list[Bandwidth]]) -> None:
+    """Where decoded clips end, beside where decoded white noise does."""
+    print("| codec, 44.1 kHz | white noise ends at | clips | with an edge | lowest tenth | median | highest tenth |")
+    print(7 * "|---" + "|")
+    noise = 0.1 * np.random.default_rng(0).standard_normal((8 * 44_100, 1))
+    for label in coders:
+        known = measure(*code(label, noise, 44_100)).cutoff_hz
+        quantiles = np.quantile([found.cutoff_hz for found in coded[label]], (0.1, 0.5, 0.9))
+        edges = sum(found.found for found in coded[label])
+        cells = " | ".join(f"{value:.0f}" for value in quantiles)
+        print(f"| {label} | {known:.0f} | {len(coded[label])} | {edges} | {cells} |")
+
+
+def print_specials() -> None:
+    """What is found in signals made up."""
+    print("\n| made up | content to, Hz | measured, Hz |\n|---|---|---|")
+    for name, x, end in specials(44_100):
+        print(f"| {name} | {end:.0f} | {measure(x, 44_100).cutoff_hz:.0f} |")
 
 
 def main() -> None:
@@ -115,67 +190,46 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of audio files")
     parser.add_argument("--every", type=int, default=1, help="use every n-th file only")
     parser.add_argument("--seconds", type=float, default=10.0, help="how much of each file")
+    parser.add_argument("--originals", action="store_true", help="survey the clips as they are, and nothing else")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    errors: dict[tuple[str, int], list[tuple[float, str]]] = defaultdict(list)
-    coded: dict[tuple[int, int, str], list[float]] = defaultdict(list)
-    missed: dict[tuple[str, int], int] = defaultdict(int)
-    originals, skipped, turn = [], 0, 0
-    files = clips(args.data, args.every, args.seconds)
-    for name, x, rate in files:
-        own = measure(x, rate).bandwidth()
-        originals.append((own.cutoff_hz, rate, name, own))
+    coders = [*CODERS, *(AAC if shutil.which("ffmpeg") else ())]
+    errors: dict[tuple[str, int], list[float | None]] = defaultdict(list)
+    coded: dict[str, list[Bandwidth]] = defaultdict(list)
+    originals: list[tuple[float, str, int, float, Bandwidth]] = []
+    count = turn = 0
+    for name, x, rate, said in clips(args.data, args.every, args.seconds):
+        count += 1
+        own = measure(x, rate)
+        end = rate / 2 if said is None else said
+        originals.append((own.cutoff_hz / end, name, rate, end, own))
+        if args.originals:
+            continue
         for cutoff in CUTOFFS:
             if not reaches(x, rate, cutoff, own):
-                skipped += 1
                 continue
-            for kind in KINDS:
+            for kind in (*STEEP, *SOFT):
                 turn += 1
                 y, point = lowpass(kind, x, rate, cutoff)
-                found = measure(to_16_bits(y) if turn % 2 else y, rate).bandwidth()
-                if found.found:
-                    errors[kind, cutoff].append((found.cutoff_hz / point - 1, name))
-                else:
-                    missed[kind, cutoff] += 1
-        if rate <= 48_000:
-            for label, (mode, level) in MP3.items():
-                y, decoded_rate = mp3(x, rate, mode, level)
-                coded[decoded_rate, x.shape[1], label].append(measure(y, decoded_rate).bandwidth().cutoff_hz)
+                found = measure(to_16_bits(y) if turn % 2 else y, rate)
+                errors[kind, cutoff].append(found.cutoff_hz / point - 1 if found.found else None)
+        if rate == 44_100 and not (own.found and own.cutoff_hz < 19_000):
+            for label in coders:
+                coded[label].append(measure(*code(label, x, rate)))
 
-    print(f"{len(files)} clips; {skipped} pairs of clip and cut-off not counted: the clip's own content ends below\n")
+    if not args.originals:
+        print(f"{count} clips\n")
+        table("steep", STEEP, errors)
+        table("soft", SOFT, errors)
+        print_codecs(coders, coded)
+        print_specials()
+    low = [o for o in originals if o[0] < 0.93]
     print(
-        "| filter | cut-off | clips | within 5 % | within 10 % | no edge | median error | worst |\n" + 8 * "|---" + "|"
+        f"\n{len(originals)} originals; the cut-off measured more than 7 % below where content is said to end in these:\n"
     )
-    for kind in KINDS:
-        for cutoff in CUTOFFS:
-            seen = errors[kind, cutoff]
-            size = len(seen) + missed[kind, cutoff]
-            if not size:
-                continue
-            within = [sum(abs(e) <= limit for e, _ in seen) for limit in (0.05, 0.10)]
-            worst = max(seen, key=lambda s: abs(s[0]), default=(0.0, "-"))
-            middle = float(np.median([e for e, _ in seen])) if seen else 0.0
-            print(
-                f"| {kind} | {cutoff} | {size} | {within[0]} | {within[1]} | {missed[kind, cutoff]} "
-                f"| {middle:+.1%} | {worst[0]:+.0%} {worst[1]} |"
-            )
-    steep = [e for (kind, _), seen in errors.items() if kind not in SOFT for e, _ in seen]
-    size = len(steep) + sum(n for (kind, _), n in missed.items() if kind not in SOFT)
-    print(f"\nSteep filters: {sum(abs(e) <= 0.05 for e in steep)} of {size} within 5 %, ", end="")
-    print(f"{sum(abs(e) <= 0.1 for e in steep)} within 10 %, {size - len(steep)} without an edge.\n")
-    print("| MP3 | rate | channels | white noise ends at | clips | median | lowest | highest |\n" + 8 * "|---" + "|")
-    for (rate, channels, label), values in sorted(coded.items()):
-        noise = 0.1 * np.random.default_rng(0).standard_normal((8 * rate, channels))
-        y, _ = mp3(noise, rate, *MP3[label])
-        known = measure(y, rate).bandwidth().cutoff_hz
-        print(
-            f"| {label} | {rate} | {channels} | {known:.0f} | {len(values)} | {np.median(values):.0f} "
-            f"| {min(values):.0f} | {max(values):.0f} |"
-        )
-    print("\nOriginals in which an edge is found:\n\n| clip | rate | cut-off | drop, dB |\n|---|---|---|---|")
-    for cutoff_hz, rate, name, own in sorted(originals, key=lambda o: o[0]):
-        if own.found:
-            print(f"| {name} | {rate} | {cutoff_hz:.0f} | {own.edge_db:.0f} |")
+    print("| clip | rate | said, Hz | measured, Hz | drop, dB | slope, dB/octave |\n" + 6 * "|---" + "|")
+    for _, name, rate, end, own in sorted(low):
+        print(f"| {name} | {rate} | {end:.0f} | {own.cutoff_hz:.0f} | {own.drop_db:.0f} | {own.slope:.0f} |")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMANDS = ["", "run", "enhance", "check", "schema", "plugins", "plugins show", "plugins check", "doctor"]
+COMMANDS = [
+    "",
+    "run",
+    "enhance",
+    "inspect",
+    "check",
+    "schema",
+    "plugins",
+    "plugins show",
+    "plugins check",
+    "models",
+    "models list",
+    "models show",
+    "models verify",
+    "models import",
+    "evaluate",
+    "train",
+    "doctor",
+]
 
 INTRODUCTION = """\
 # Command line

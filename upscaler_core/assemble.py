@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from upscaler_core import presets
 from upscaler_core.components import Kind
 from upscaler_core.errors import UsageError
 from upscaler_core.registry import Registry
-from upscaler_core.spec import PipelineSpec, Use
+from upscaler_core.spec import PipelineSpec, Use, load
 
 if TYPE_CHECKING:
     from upscaler_core.pipeline import Pipeline
+
+
+def load_pipeline(name: str | Path, registry: Registry, settings: Sequence[str] = (), device: str = "cpu") -> Pipeline:
+    """Assemble a pipeline file, or a preset by its name, with `key=value` settings on top.
+
+    Raises:
+        SpecError: the file is wrong.
+        UpscalerError: a component cannot be built, or the device is not there.
+    """
+    return assemble(load(presets.path_of(str(name)) or Path(name), registry, settings), registry, device)
 
 
 def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pipeline:

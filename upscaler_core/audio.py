@@ -1,9 +1,10 @@
-"""Files in, files out: picks readers and exporters, and makes every output whole or absent."""
+"""Files in, files out: picks readers and exporters, makes samples numbers and every output whole or absent."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from upscaler_core import tags
 from upscaler_core.components import Kind, near
 from upscaler_core.errors import InputError, MissingDependency, OutputError, UpscalerError, UsageError
 from upscaler_core.events import Advanced, Finished, OnEvent, Started, Warned, ignore
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 BLOCK = 65_536
 """Samples a channel that are read at a time."""
+LOUDEST = 2.0**32
+"""Largest magnitude of a sample that is believed; more than any unscaled integers in a float file reach."""
 
 
 def open_source(path: Path, registry: Registry) -> Source:
@@ -32,14 +36,7 @@ def open_source(path: Path, registry: Registry) -> Source:
         InputError: it is missing, not a file, or nothing can read it; the message begins with the path.
         MissingDependency: so too where every reader that its suffix names lacks what it needs.
     """
-    try:
-        if path.is_dir():
-            readable = os.access(path, os.R_OK | os.X_OK)
-            raise InputError(f"{path} is a folder{', not an audio file' if readable else ' that may not be read'}")
-        if not path.exists():
-            raise InputError(f"{path} does not exist")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    _refuse_unless_file(path)
     suffix = path.suffix.lower()
     readers = sorted(registry.of(Kind.READER), key=lambda entry: suffix not in entry.component.suffixes)
     named = [entry for entry in readers if suffix in entry.component.suffixes]
@@ -48,16 +45,64 @@ def open_source(path: Path, registry: Registry) -> Source:
     for entry in readers:
         try:
             reader = registry.build(Kind.READER, entry.full_name)
-            source: Source = reader.open(path)
-            return source
+            return _Input(path, reader.open(path))
         except MissingDependency as error:
             lacking += [str(error)] if entry in named else []
         except UpscalerError as error:
             if str(error) not in reasons:
                 reasons.append(str(error))
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     if named and len(lacking) == len(named):
         raise MissingDependency(f"{path} cannot be read: {'; '.join(lacking)}")
     raise InputError(f"{path} cannot be read: {'; '.join(reasons) or 'no reader is installed'}")
+
+
+def _refuse_unless_file(path: Path) -> None:
+    """Refuse what cannot be read twice from its beginning, before any reader sees it."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            readable = os.access(path, os.R_OK | os.X_OK)
+            raise InputError(f"{path} is a folder{', not an audio file' if readable else ' that may not be read'}")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{path} cannot be read: it is not a regular file, and a source is read more than once")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise InputError(f"{path} cannot be read: it is empty")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a null character
+        raise InputError(f"{path!r} cannot be read: that is no file name") from error
+
+
+class _Input(contextlib.AbstractContextManager["_Input"]):
+    """A reader's source with all its tags, whose samples are numbers and whose errors are `InputError`s."""
+
+    def __init__(self, path: Path, opened: contextlib.AbstractContextManager[Source]) -> None:
+        self._opened = opened
+        self._source = opened.__enter__()
+        self.info = tags.complete(self._source.info, path)
+        self.damage: str | None = None
+
+    def __exit__(self, *error: Any) -> None:
+        self._opened.__exit__(*error)
+
+    def blocks(self, frames: int) -> Iterator[Tensor]:
+        """One pass; what is NaN, infinite or beyond ±`LOUDEST` comes as 0."""
+        self.damage, invalid = None, 0
+        try:
+            for block in self._source.blocks(frames):
+                valid = block.abs() <= LOUDEST
+                wrong = valid.numel() - int(valid.count_nonzero())
+                invalid += wrong
+                yield block.where(valid, 0) if wrong else block
+        except OSError as error:
+            raise InputError(f"it cannot be read to its end: {error.strerror or error}") from error
+        zeroed = f"{invalid:,} samples were not numbers from −2³² to 2³² and were set to 0" if invalid else None
+        self.damage = "; ".join(filter(None, (self._source.damage, zeroed))) or None
 
 
 def exporter_for(path: Path, registry: Registry, preferred: str | None = None) -> Entry:
@@ -77,7 +122,7 @@ def exporter_for(path: Path, registry: Registry, preferred: str | None = None) -
 def default_suffix(info: AudioInfo, rate: int, registry: Registry) -> str:
     """What is written when nobody asks: FLAC, or WAV where FLAC would lose something or cannot hold it."""
     keeps_all = not info.floating and (info.bits or 0) <= 24
-    return ".flac" if keeps_all and not _exporter(Path("x.flac"), registry).refuse(rate, info.channels) else ".wav"
+    return ".flac" if keeps_all and not exporter_of(Path("x.flac"), registry).refuse(rate, info.channels) else ".wav"
 
 
 class _Reading:
@@ -128,9 +173,11 @@ def convert(
     Raises:
         InputError, OutputError, UsageError: the target is then absent, or as it was, and the source untouched.
     """
+    from upscaler_core.pipeline import Reduction
+
     began = time.monotonic()
     registry = registry or discover()
-    exporter = _exporter(target, registry, export)
+    exporter = exporter_of(target, registry, export)
     refuse_overwriting(source, target, overwrite)
     with open_source(source, registry) as audio:
         info = audio.info
@@ -141,11 +188,11 @@ def convert(
             return done
         surveys = bool(pipeline.models) and pipeline.cutoff_hz is None
         on_event(Started(source, info.seconds, passes=1 + surveys))
-        reading, written = _Reading(source, audio, on_event), 0
+        reading, reduction, written = _Reading(source, audio, on_event), Reduction(), 0
         cutoff = pipeline.cutoff_of(reading.blocks(), info.rate) if pipeline.models else None
         with whole_or_absent(target) as part:
             with exporter.open(part, pipeline.target_rate, info.channels, info, pipeline.seed) as sink:
-                for block in pipeline.stream(reading.blocks(), info.rate, cutoff_hz=cutoff):
+                for block in pipeline.stream(reading.blocks(), info.rate, cutoff_hz=cutoff, reduction=reduction):
                     sink.write(block)
                     written += block.shape[-1]
             if audio.damage and (strict or not reading.frames):
@@ -164,6 +211,8 @@ def convert(
         added=not note,
         note=note,
         clipped=sink.clipped,
+        limited_db=reduction.db,
+        limited_share=reduction.share,
         elapsed=time.monotonic() - began,
         warnings=warnings,
     )
@@ -177,7 +226,7 @@ def _warnings(damage: str | None, clipped: int) -> tuple[str, ...]:
     return tuple(message for message, applies in said.items() if applies)
 
 
-def _exporter(target: Path, registry: Registry, export: Mapping[str, Any] | None = None) -> Exporter:
+def exporter_of(target: Path, registry: Registry, export: Mapping[str, Any] | None = None) -> Exporter:
     """Build the exporter for a path, with the given options where they are its own."""
     options = dict(export or {})
     preferred = options.pop("use", None)

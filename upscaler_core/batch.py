@@ -7,10 +7,10 @@ import glob
 import multiprocessing
 import os
 import signal
-import threading
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 MARK = ".upscaled"
 """What the name of an output beside its source ends with; folders are searched without such files."""
+
+RATES = (96_000, 88_200, 48_000, 44_100, 32_000, 22_050, 16_000, 8_000)
+"""What is tried, Hz, from the default down, where nobody asked for a rate."""
 
 Result = Finished | Skipped | Failed
 
@@ -69,13 +72,15 @@ def plan(inputs: Sequence[str | Path], output: str | None, spec: PipelineSpec, r
     """
     writable = {s for entry in registry.of(Kind.EXPORTER) for s in entry.component.suffixes}
     suffix = registry.find(Kind.EXPORTER, spec.export.use).component.suffixes[0] if spec.export else None
-    found = list(dict.fromkeys(_find(inputs, output, registry)))
+    found = list(dict.fromkeys(find(inputs, output, registry)))
     if not found:
         raise InputError(f"no audio file was found in {', '.join(map(str, inputs))}")
     if output is None:
         jobs = [Job(file, file.with_name(file.stem + MARK + (suffix or "")), suffix) for file, _ in found]
     elif "{" in output:
-        jobs = [_templated(file, relative, output, spec.target_rate, suffix, writable) for file, relative in found]
+        written = output if Path(output).suffix.lower() in writable else f"x{suffix or ''}"
+        rate = rate_of(Path(written), spec, registry) if "{rate}" in output else spec.target_rate
+        jobs = [_templated(file, relative, output, rate, suffix, writable) for file, relative in found]
     elif _is_folder(output, writable, many=len(found) > 1 or _is_dir(inputs[0])):
         folder = Path(output)
         jobs = [Job(file, folder / relative / (file.stem + (suffix or "")), suffix) for file, relative in found]
@@ -87,7 +92,7 @@ def plan(inputs: Sequence[str | Path], output: str | None, spec: PipelineSpec, r
     return jobs
 
 
-def _find(inputs: Sequence[str | Path], output: str | None, registry: Registry) -> Iterator[tuple[Path, Path]]:
+def find(inputs: Sequence[str | Path], output: str | None, registry: Registry) -> Iterator[tuple[Path, Path]]:
     """Yield each input file with its folder relative to the input that named it."""
     readable = {s for entry in registry.of(Kind.READER) for s in entry.component.suffixes}
     written = Path(output).resolve() if output and "{" not in output else None
@@ -113,6 +118,21 @@ def _find(inputs: Sequence[str | Path], output: str | None, registry: Registry) 
             for match in sorted(glob.glob(str(given), recursive=True)):  # noqa: PTH207 - takes absolute patterns too
                 if not _is_dir(match):
                     yield Path(match), Path()
+
+
+def rate_of(target: Path, spec: PipelineSpec, registry: Registry) -> int:
+    """The rate that was asked for; where none was, the highest of `RATES` that the target's format takes."""
+    if "target_rate" in spec.model_fields_set:
+        return spec.target_rate
+    from upscaler_core.audio import exporter_of
+
+    exporter = exporter_of(target, registry, export_options(spec))
+    return next((rate for rate in RATES if exporter.refuse(rate, 1) is None), spec.target_rate)
+
+
+def export_options(spec: PipelineSpec) -> dict[str, Any]:
+    """A pipeline file's `export`, if any."""
+    return {"use": spec.export.use, **spec.export.options} if spec.export else {}
 
 
 def _is_dir(path: str | Path) -> bool:
@@ -151,57 +171,80 @@ def execute(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEvent) ->
     Args:
         jobs: from `plan`.
         task: what to do with each.
-        workers: processes. A single job is done in this one.
+        workers: processes at a time. One that dies takes only the file with it that it was at.
         on_event: is told what happens, results included.
 
     Raises:
         UpscalerError: the pipeline itself cannot be assembled.
     """
-    if len(jobs) > 1:
-        return _in_processes(jobs, task, min(workers, len(jobs)), on_event)
-    worker = Worker(task)
-    with interruptible(on_event) as listen:
-        results = [worker.do(job, listen) for job in jobs]
-    for result in results:
+    context = multiprocessing.get_context("spawn")
+    waiting = list(enumerate(jobs))[::-1]
+    results: dict[int, Result] = {}
+    busy: dict[Connection, tuple[Any, int]] = {}
+    processes: list[Any] = []
+
+    def start() -> None:
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there, task), daemon=True)
+        process.start()
+        processes.append(process)
+        there.close()
+        hand_out(here, process)
+
+    def hand_out(connection: Connection, process: Any) -> None:
+        if waiting:
+            index, job = waiting.pop()
+            busy[connection] = process, index
+            connection.send(job)
+        else:
+            connection.close()
+
+    def done(index: int, result: Result) -> None:
+        results[index] = result
         on_event(result)
-    return results
 
-
-@contextlib.contextmanager
-def interruptible(on_event: OnEvent) -> Iterator[OnEvent]:
-    """Let Ctrl-C and a polite kill act at the next event.
-
-    Raised at once, the exception may land in a callback from a C library, which prints it and goes on. A second signal
-    does not wait.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield on_event
-        return
-    caught: list[int] = []
-
-    def catch(number: int, frame: object) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    def listen(event: Event) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        on_event(event)
-
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = [signal.signal(getattr(signal, name), catch) for name in names]
     try:
-        yield listen
+        for _ in range(min(workers, len(jobs))):
+            start()
+        while busy:
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)  # noqa: S101 - what `wait` was given
+                process, index = busy[ready]
+                try:
+                    event: Event | UpscalerError = ready.recv()
+                except (EOFError, OSError):
+                    del busy[ready]
+                    process.join()
+                    source = jobs[index].source
+                    done(index, Failed(source, f"{source}: the process crashed (exit {process.exitcode})", 1))
+                    if waiting:
+                        start()
+                    continue
+                if isinstance(event, UpscalerError):
+                    raise event
+                if isinstance(event, Finished | Skipped | Failed):
+                    del busy[ready]
+                    done(index, event)
+                    hand_out(ready, process)
+                else:
+                    on_event(event)
     finally:
-        for name, handler in zip(names, before, strict=True):
-            signal.signal(getattr(signal, name), handler)
+        for connection in busy:
+            connection.close()  # ends a worker at its next event
+        for process in processes:
+            process.join(GRACE_SECONDS)
+            process.kill()
+    return [results[index] for index in range(len(jobs))]
 
 
-def rehearse(jobs: Sequence[Job], task: Task) -> list[Result]:
-    """Say what `execute` would do, from the files' headers alone."""
+def rehearse(jobs: Sequence[Job], task: Task, on_event: OnEvent) -> list[Result]:
+    """Say what `execute` would do, from the files' headers alone; `on_event` is told what would fail."""
     worker = Worker(task)
-    return [worker.do(job, ignore, rehearse=True) for job in jobs]
+    results = [worker.do(job, ignore, rehearse=True) for job in jobs]
+    for result in results:
+        if isinstance(result, Failed):
+            on_event(result)
+    return results
 
 
 class Worker:
@@ -243,21 +286,16 @@ class Worker:
         if self.task.skip_existing and target.exists():
             return Skipped(job.source, target)
         return convert(
-            self.pipeline,
+            replace(self.pipeline, target_rate=rate_of(target, self.task.spec, self.registry)),
             job.source,
             target,
             registry=self.registry,
-            export=self.export_options(),
+            export=export_options(self.task.spec),
             overwrite=self.task.overwrite,
             strict=self.task.strict,
             rehearse=rehearse,
             on_event=on_event,
         )
-
-    def export_options(self) -> dict[str, Any]:
-        """The pipeline file's `export`, if any."""
-        export = self.task.spec.export
-        return {"use": export.use, **export.options} if export else {}
 
     def target_of(self, job: Job) -> Path:
         """The job's output, with the suffix that suits the source where none was asked for."""
@@ -270,71 +308,10 @@ class Worker:
         return job.target.with_name(job.target.name + suffix)
 
 
-def _in_processes(jobs: Sequence[Job], task: Task, workers: int, on_event: OnEvent) -> list[Result]:
-    """Hand the jobs out to processes. One that dies takes only the file with it that it was at."""
-    context = multiprocessing.get_context("spawn")
-    waiting = list(enumerate(jobs))[::-1]
-    results: dict[int, Result] = {}
-    busy: dict[Connection, tuple[Any, int]] = {}
-    processes: list[Any] = []
-
-    def start() -> None:
-        here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(there, task), daemon=True)
-        process.start()
-        processes.append(process)
-        there.close()
-        hand_out(here, process)
-
-    def hand_out(connection: Connection, process: Any) -> None:
-        if waiting:
-            index, job = waiting.pop()
-            busy[connection] = process, index
-            connection.send(job)
-        else:
-            connection.close()
-
-    def done(index: int, result: Result) -> None:
-        results[index] = result
-        on_event(result)
-
-    try:
-        for _ in range(workers):
-            start()
-        while busy:
-            for ready in wait(list(busy)):
-                assert isinstance(ready, Connection)  # noqa: S101 - what `wait` was given
-                process, index = busy[ready]
-                try:
-                    event: Event | UpscalerError = ready.recv()
-                except (EOFError, OSError):
-                    del busy[ready]
-                    process.join()
-                    source = jobs[index].source
-                    done(index, Failed(source, f"{source}: the process crashed (exit {process.exitcode})", 1))
-                    if waiting:
-                        start()
-                    continue
-                if isinstance(event, UpscalerError):
-                    raise event
-                if isinstance(event, Finished | Skipped | Failed):
-                    del busy[ready]
-                    done(index, event)
-                    hand_out(ready, process)
-                else:
-                    on_event(event)
-    finally:
-        for connection in busy:
-            connection.close()  # ends a worker at its next event
-        for process in processes:
-            process.join(GRACE_SECONDS)
-            process.kill()
-    return [results[index] for index in range(len(jobs))]
-
-
 def _serve(connection: Connection, task: Task) -> None:
     """A worker process: jobs in, events and results out, until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
+    _silence_libraries()
     with contextlib.suppress(EOFError, OSError):
         try:
             worker = Worker(task)
@@ -343,3 +320,10 @@ def _serve(connection: Connection, task: Task) -> None:
             return
         while True:
             connection.send(worker.do(connection.recv(), connection.send))
+
+
+def _silence_libraries() -> None:
+    """Send nowhere what C libraries print to standard error, as libmpg123 does of damaged files; Python's own is kept."""
+    sys.stderr = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115, PTH123 - for good
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)

@@ -11,6 +11,8 @@ True
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -41,3 +43,11 @@ def _block(seed: int, layer: str, index: int, uniform: bool) -> Tensor:
     digest = hashlib.blake2b(f"{seed}/{layer}/{index}".encode(), digest_size=7).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest, "little"))
     return torch.rand(BLOCK, generator=generator) if uniform else torch.randn(BLOCK, generator=generator)
+
+
+@contextmanager
+def fixed_initialization() -> Iterator[None]:
+    """Draw initial weights that are always the same; torch's own generator stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        yield

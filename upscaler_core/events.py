@@ -56,6 +56,10 @@ class Finished:
     """Why they did not; empty where they did."""
     clipped: int = 0
     """Samples clamped at full scale."""
+    limited_db: float = 0.0
+    """How far down limiters turned it at most, dB."""
+    limited_share: float = 0.0
+    """For which part of the time they did, 0 … 1."""
     elapsed: float = 0.0
     """Wall-clock seconds."""
     warnings: tuple[str, ...] = ()

@@ -34,6 +34,8 @@ FULL_BAND_HZ = 19_000
 """From here up a source is full band: few people hear what could be added."""
 LIVE_SURVEY_SECONDS = 10
 """A live stream is held back this long to measure its cut-off."""
+UNREADABLE = 1e-9
+"""From samples below this no gain is read: rounding may have made it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,34 @@ class Chunk:
     """Seconds on each side that models of unbounded reach are given and that are thrown away."""
     batch: int = 1
     """Chunks in each call of a model."""
+
+
+@dataclass
+class Reduction:
+    """How far down limiters turned a signal, and how often: call it with the signal before and after each of them."""
+
+    db: float = 0.0
+    """At most, dB."""
+    limited: int = 0
+    """Samples that were turned down."""
+    samples: int = 0
+    """All samples that went through a limiter."""
+
+    @property
+    def share(self) -> float:
+        """The part of the samples that was turned down, 0 … 1."""
+        return self.limited / max(self.samples, 1)
+
+    def __call__(self, before: Tensor, after: Tensor) -> Tensor:
+        """`[channel, time]` before and after; all channels have one gain. Returns `after`."""
+        loud, left = before.abs().amax(0), after.abs().amax(0)
+        turned = left < loud
+        self.samples += turned.numel()
+        self.limited += int(turned.count_nonzero())
+        readable = turned & (left > UNREADABLE)
+        if readable.any():
+            self.db = max(self.db, 20 * math.log10(float((loud[readable] / left[readable]).max())))
+        return after
 
 
 @dataclass(frozen=True)
@@ -115,11 +145,13 @@ class Pipeline:
         out = out.reshape(*x.shape[:-1], out.shape[-1])
         return out if isinstance(audio, Tensor) else out.numpy()
 
-    def stream(self, stream: Stream, rate: int, *, cutoff_hz: float | None = None) -> Iterator[Tensor]:
+    def stream(
+        self, stream: Stream, rate: int, *, cutoff_hz: float | None = None, reduction: Reduction | None = None
+    ) -> Iterator[Tensor]:
         """Enhance blocks `[channel, time]` (tensors or arrays) as they come, at `rate` Hz; yields blocks at the target rate.
 
         Where the cut-off is neither given here nor fixed in the pipeline, the first 10 seconds are held back to measure
-        it. The joined output does not depend on how the input was blocked.
+        it. The joined output does not depend on how the input was blocked. `reduction` is told what limiters do.
         """
         stream = (torch.as_tensor(block, dtype=torch.float32) for block in stream)
         cutoff = cutoff_hz if cutoff_hz is not None else self.cutoff_hz
@@ -132,7 +164,12 @@ class Pipeline:
             straight, feed = split(stream)
             out = combine(torch.add, self._resample(straight, rate, self.target_rate), self._added(feed, rate, cutoff))
         for finisher in self.finish:
-            out = run(finisher.plan(self.target_rate), out, joint=True)
+            plan = finisher.plan(self.target_rate)
+            if reduction is not None and getattr(finisher, "limits", False):
+                before, out = split(out)
+                out = combine(reduction, before, run(plan, out, joint=True))
+            else:
+                out = run(plan, out, joint=True)
         return out
 
     def write(self, source: str | Path, target: str | Path, **options: Any) -> Finished:

@@ -109,6 +109,19 @@ class EnhancementModel(Protocol):
         ...
 
 
+@runtime_checkable
+class Trainable(Protocol):
+    """What a model that is a `torch.nn.Module` may add, to be trained by more than the recipe's losses."""
+
+    def objective(self, estimate: Estimate, target: Tensor, about: Conditions) -> Mapping[str, Tensor]:
+        """Own loss terms by name, scalars, added to the recipe's.
+
+        `estimate` is what the model has just returned, `target` `[batch, 1, time]` what it should have sounded like,
+        already low-passed where the recording itself ends.
+        """
+        ...
+
+
 class FusionStrategy(Protocol):
     """Joins the models' estimates into one waveform.
 
@@ -145,6 +158,18 @@ class Loss(Protocol):
         ...
 
 
+@runtime_checkable
+class Adversary(Protocol):
+    """What a loss that is a `torch.nn.Module` with weights of its own may add: a step against the models.
+
+    Such a loss may be negative, and not 0 where estimate and target are equal. It leaves no gradient in its own weights.
+    """
+
+    def critic(self, estimate: Tensor, target: Tensor) -> Tensor:
+        """Two `[batch, channel, time]`, the estimate detached -> the scalar that the loss's own weights minimize."""
+        ...
+
+
 class Metric(Protocol):
     """How far an estimate is from its target, for people."""
 
@@ -157,7 +182,11 @@ class Metric(Protocol):
 
 
 class Finisher(Protocol):
-    """Works on the finished signal: a limiter, a fade. State-free."""
+    """Works on the finished signal: a limiter, a fade. State-free.
+
+    One that only turns the signal down, by one gain for all channels, may say so by an attribute `limits = True`: then the
+    user is told how far and how often it did.
+    """
 
     def plan(self, rate: int) -> Plan:
         """The windowed function at `rate` Hz, `block_in == block_out`; its rows are the channels of one window."""
@@ -209,7 +238,14 @@ class Source(AbstractContextManager["Source"], Protocol):
     """After a pass: what is missing or broken, in a sentence without a full stop; None for a whole file."""
 
     def blocks(self, frames: int) -> Iterator[Tensor]:
-        """Yield `[channel, time]` float32 blocks of at most `frames` samples, from the first one, at each call."""
+        """Yield `[channel, time]` float32 blocks of at most `frames` samples, from the first one, at each call.
+
+        Channels come in the order of WAV. What is not a number, or absurdly large, the core sets to 0 and tells of.
+
+        Raises:
+            InputError: nothing in it can be decoded.
+            OSError: it cannot be read any more; the core says so in a sentence.
+        """
         ...
 
 
@@ -217,10 +253,11 @@ class Reader(Protocol):
     """Opens audio files. The suffixes it reads stand in its `Component` record."""
 
     def open(self, path: Path) -> Source:
-        """Open a file.
+        """Open a file, which is a regular one and not empty.
 
         Raises:
-            InputError: not audio, damaged beyond reading, or not permitted; the message names no path.
+            InputError: not audio, or damaged beyond reading; the message names no path.
+            OSError: it cannot be read; the core says so in a sentence.
         """
         ...
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -44,6 +44,48 @@ class Use(BaseModel):
         return dict(self.model_extra or {})
 
 
+class Spec(Options):
+    """Base of a file's form. A field that names components says of which kind: `Annotated[Use, Kind.RESAMPLER]`."""
+
+    version: Literal[1] = option(help="version of this form")
+
+    def uses(self) -> Iterator[tuple[KeyPath, Kind, Use]]:
+        """Every component that is named, with its place and kind."""
+        return self.uses_in({name: getattr(self, name) for name in type(self).model_fields})
+
+    @classmethod
+    def uses_in(cls, data: Any) -> Iterator[tuple[KeyPath, Kind, Use]]:
+        """The well-formed ones of data that as a whole may not be, so that their faults are told in the same run."""
+        for name, facts in cls.model_fields.items() if isinstance(data, dict) else ():
+            for kind in (mark for mark in facts.metadata if isinstance(mark, Kind)):
+                yield from _uses((name,), kind, data.get(name), _form(facts.annotation) or Use)
+
+    def faults(self) -> Iterator[Fault]:
+        """What is wrong between fields."""
+        yield from ()
+
+
+def _form(annotation: Any) -> type[Use] | None:
+    """The `Use` within an annotation such as `dict[str, Use] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Use):
+        return annotation
+    return next((form for inner in get_args(annotation) if (form := _form(inner))), None)
+
+
+def _uses(path: KeyPath, kind: Kind, value: Any, form: type[Use]) -> Iterator[tuple[KeyPath, Kind, Use]]:
+    if isinstance(value, Use):
+        yield path, kind, value
+    elif isinstance(value, Mapping) and isinstance(value.get("use"), str):
+        if all(isinstance(key, str) for key in value):
+            yield path, kind, form.model_construct(**value)
+    elif isinstance(value, Mapping | list):
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _uses((*path, key), kind, inner, form)
+
+
+S = TypeVar("S", bound=Spec)
+
+
 class ChunkSpec(Options):
     """How the models' input is cut; samples at the models' rate."""
 
@@ -53,35 +95,31 @@ class ChunkSpec(Options):
     batch: int = option(1, unit="chunks", ge=1, le=256, help="chunks in each call of a model")
 
 
-class PipelineSpec(Options):
+class PipelineSpec(Spec):
     """A pipeline file's form."""
 
-    version: Literal[1] = option(help="version of this form")
     input: list[str] = option([], help="files, folders and globs, from this file's folder; the command line's win")
     output: str | None = option(None, help="file, folder or template with {stem}, from this file's folder")
     target_rate: int = option(96_000, unit="Hz", ge=1_000, le=768_000, help="sample rate of the output")
-    resampler: Use = option(Use(use="poly-sinc-hq"), help="changes the sample rate")
-    models: dict[str, Use] = option({}, help="enhancement models, by names of your choice")
-    fusion: Use | None = option(None, help="joins the models' estimates; one model alone needs none")
+    resampler: Annotated[Use, Kind.RESAMPLER] = option(Use(use="poly-sinc-hq"), help="changes the sample rate")
+    models: Annotated[dict[str, Use], Kind.MODEL] = option({}, help="enhancement models, by names of your choice")
+    fusion: Annotated[Use | None, Kind.FUSION] = option(
+        None, help="joins the models' estimates; one model alone needs none"
+    )
     stereo: Literal["independent", "mid-side"] = option("independent", help="how two channels meet the models")
     chunk: ChunkSpec = option(ChunkSpec(), help="how the models' input is cut")
     cutoff_hz: float | None = option(None, unit="Hz", gt=0, le=384_000, help="where the source ends; null = measured")
     keep_source_band: bool = option(True, help="add nothing below the cut-off")
     seed: int = option(0, ge=0, le=2**63 - 1, help="for everything drawn by chance")
-    finish: list[Use] = option([], help="finishers, in order")
-    export: Use | None = option(None, help="exporter and its options; the output's suffix may pick another")
+    finish: Annotated[list[Use], Kind.FINISHER] = option([], help="finishers, in order")
+    export: Annotated[Use | None, Kind.EXPORTER] = option(
+        None, help="exporter and its options; the output's suffix may pick another"
+    )
 
-    def uses(self) -> Iterator[tuple[KeyPath, Kind, Use]]:
-        """Every component that is named, with its place and kind."""
-        yield ("resampler",), Kind.RESAMPLER, self.resampler
-        for name, use in self.models.items():
-            yield ("models", name), Kind.MODEL, use
-        if self.fusion:
-            yield ("fusion",), Kind.FUSION, self.fusion
-        for index, use in enumerate(self.finish):
-            yield ("finish", index), Kind.FINISHER, use
-        if self.export:
-            yield ("export",), Kind.EXPORTER, self.export
+    def faults(self) -> Iterator[Fault]:
+        """Several models need a fusion."""
+        if len(self.models) > 1 and self.fusion is None:
+            yield Fault(("models",), f"{len(self.models)} models need a fusion: add the key 'fusion'")
 
 
 @dataclass
@@ -104,31 +142,35 @@ class Document:
 
 
 def load(path: Path, registry: Registry, settings: Sequence[str] = ()) -> PipelineSpec:
-    """Read a pipeline file, with `key=value` settings on top, and check all of it.
+    """Read a pipeline file, with `key=value` settings on top, and check all of it. Raises as `load_form` does."""
+    return load_form(path, PipelineSpec, registry, settings)
+
+
+def check(document: Document, registry: Registry, settings: Sequence[str] = ()) -> PipelineSpec:
+    """Check a pipeline's form, names and options. Raises as `load_form` does."""
+    return _check(document, PipelineSpec, registry, settings)
+
+
+def load_form(path: Path, form: type[S], registry: Registry, settings: Sequence[str] = ()) -> S:
+    """Read a file of some form, such as a training recipe, with `key=value` settings on top, and check all of it.
 
     Raises:
         SpecError: every fault of the file (or of the settings) at once.
     """
-    return check(read(path), registry, settings)
+    return _check(read(path), form, registry, settings)
 
 
-def check(document: Document, registry: Registry, settings: Sequence[str] = ()) -> PipelineSpec:
-    """Check a document's form, names and options.
-
-    Raises:
-        SpecError: every fault at once.
-    """
+def _check(document: Document, form: type[S], registry: Registry, settings: Sequence[str]) -> S:
     problems = [problem for setting in settings for problem in _apply(document, setting)]
     faults: list[Fault] = []
-    spec: PipelineSpec | None = None
+    spec: S | None = None
     try:
-        spec = PipelineSpec.model_validate(document.data)
+        spec = form.model_validate(document.data)
+        faults += spec.faults()
     except ValidationError as error:
-        faults += explain(error, PipelineSpec)
-    for path, kind, use in spec.uses() if spec else _uses_in(document.data):
+        faults += explain(error, form)
+    for path, kind, use in spec.uses() if spec else form.uses_in(document.data):
         faults += _component_faults(path, kind, use, registry)
-    if spec and len(spec.models) > 1 and spec.fusion is None:
-        faults.append(Fault(("models",), f"{len(spec.models)} models need a fusion: add the key 'fusion'"))
     problems += sorted((_problem(document, fault) for fault in faults), key=_order)
     if problems or spec is None:
         raise SpecError(problems)
@@ -152,23 +194,6 @@ def _component_faults(path: KeyPath, kind: Kind, use: Use, registry: Registry) -
     except OptionError as error:
         return [Fault((*path, *fault.path), fault.sentence, fault.at_key) for fault in error.faults]
     return []
-
-
-def _uses_in(data: Any) -> Iterator[tuple[KeyPath, Kind, Use]]:
-    """The well-formed `use:` entries of data that as a whole is not, so that their faults are told in the same run."""
-    if not isinstance(data, dict):
-        return
-    models, finish = data.get("models"), data.get("finish")
-    places: list[tuple[KeyPath, Kind, Any]] = [
-        (("resampler",), Kind.RESAMPLER, data.get("resampler")),
-        *((("models", name), Kind.MODEL, m) for name, m in (models.items() if isinstance(models, dict) else ())),
-        (("fusion",), Kind.FUSION, data.get("fusion")),
-        *((("finish", i), Kind.FINISHER, f) for i, f in enumerate(finish if isinstance(finish, list) else ())),
-        (("export",), Kind.EXPORTER, data.get("export")),
-    ]
-    for path, kind, value in places:
-        if isinstance(value, Mapping) and isinstance(value.get("use"), str) and all(isinstance(k, str) for k in value):
-            yield path, kind, Use.model_validate(value)
 
 
 def read(path: Path) -> Document:

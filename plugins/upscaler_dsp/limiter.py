@@ -69,6 +69,8 @@ MARGIN = 0.01
 class Limiter:
     """The finisher `limiter`: one gain for all channels, delay 0, finite reach."""
 
+    limits = True
+
     def __init__(self, options: LimiterOptions) -> None:
         self.options = options
         self.ceiling = 10 ** (options.ceiling_db / 20)

@@ -37,3 +37,9 @@ class LimiterOptions(Options):
     release_ms: float = option(
         100.0, ge=20, le=200, unit="ms", help="how long the gain takes from 0 to 1, in a straight line"
     )
+
+
+class TiltedNoiseOptions(Options):
+    """Options of `tilted-noise`."""
+
+    rate: int = option(48_000, ge=8_000, le=768_000, unit="Hz", help="sample rate it works at")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from upscaler_core import Component, hookimpl
-from upscaler_dsp.options import LimiterOptions, PolySincOptions, SincOptions
+from upscaler_dsp.options import LimiterOptions, PolySincOptions, SincOptions, TiltedNoiseOptions
 
 
 @hookimpl
@@ -18,6 +18,19 @@ def upscaler_resamplers() -> Iterable[Component]:
             PolySincOptions,
             "long Kaiser-windowed sinc by fast convolution: the default, fast and transparent",
         ),
+    ]
+
+
+@hookimpl
+def upscaler_models() -> Iterable[Component]:
+    """Offer the null system."""
+    return [
+        Component(
+            "tilted-noise",
+            "upscaler_dsp.tilted_noise:TiltedNoise",
+            TiltedNoiseOptions,
+            "noise above the cut-off, nothing learned: what a model is measured against",
+        )
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from upscaler_core import AudioInfo, OutputError
+from upscaler_core import ID3_FRAMES, AudioInfo, OutputError
 from upscaler_files import tags
 from upscaler_files.encoder import SoundFileEncoder
 from upscaler_files.lossy import LossySink
@@ -13,16 +13,6 @@ from upscaler_files.options import Mp3Options
 from upscaler_files.sink import FileSink, carried_tags
 
 _RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-_FRAMES = {
-    "title": b"TIT2",
-    "artist": b"TPE1",
-    "album": b"TALB",
-    "date": b"TDRC",
-    "tracknumber": b"TRCK",
-    "genre": b"TCON",
-    "comment": b"COMM",
-    "copyright": b"TCOP",
-}
 
 
 class Mp3Exporter:
@@ -79,7 +69,9 @@ def id3(text: dict[str, str]) -> bytes:
     for name, value in text.items():
         about = b"XXX\0" if name == "comment" else b""  # a language, here unknown, and an empty description
         body = b"\3" + about + value.encode()
-        frames += _FRAMES[name] + _seven_bits(len(body)) + b"\0\0" + body
+        frames += (
+            (b"COMM" if name == "comment" else ID3_FRAMES[name].encode()) + _seven_bits(len(body)) + b"\0\0" + body
+        )
     return b"ID3\4\0\0" + _seven_bits(len(frames)) + frames if frames else b""
 
 

@@ -17,20 +17,13 @@ from numpy.typing import NDArray
 
 from upscaler_core import AudioInfo, OutputError
 from upscaler_files import tags
+from upscaler_files.channels import VORBIS_ORDER
 from upscaler_files.encoder import SoundFileEncoder
 from upscaler_files.lossy import LossySink
 from upscaler_files.options import OggOptions
 from upscaler_files.sink import FileSink, carried_tags
 
 _HIGHEST = 192_000  # Hz; libvorbis has settings up to 200,000, and libsndfile crashes above
-_ORDERS = {
-    3: (0, 2, 1),
-    5: (0, 2, 1, 3, 4),
-    6: (0, 2, 1, 4, 5, 3),
-    7: (0, 2, 1, 5, 6, 4, 3),
-    8: (0, 2, 1, 6, 7, 4, 5, 3),
-}
-"""Where Vorbis's channels stand in the order of WAV and FLAC: Vorbis I specification, 4.3.9; RFC 9639, 9.1.3."""
 _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -51,24 +44,18 @@ class OggExporter:
     def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> FileSink:
         """Open `path` for writing; see `LossySink`.
 
-        Channels are taken in the order of WAV, except those of an Ogg source, which come in Vorbis's.
-
         Raises:
             OutputError: this pair of rate and channels, or the path, cannot be written.
         """
         if reason := self.refuse(rate, channels):
             raise OutputError(reason)
         level = 1 - self._options.quality / 10
-        ordered = source is not None and source.format in ("Ogg, Vorbis", "Ogg, Opus")
-        order = None if ordered else _ORDERS.get(channels)
         text, amend = carried_tags(source), tags.into_ogg(source)
-        return LossySink(
-            path, channels, lambda file: _OggEncoder(file, rate, channels, level, text, order, amend), None
-        )
+        return LossySink(path, channels, lambda file: _OggEncoder(file, rate, channels, level, text, amend), None)
 
 
 class _OggEncoder(SoundFileEncoder):
-    """Vorbis whose channels are put in `order`, and whose serial number follows from the audio."""
+    """Vorbis whose channels are put in its own order, and whose serial number follows from the audio."""
 
     def __init__(
         self,
@@ -77,11 +64,10 @@ class _OggEncoder(SoundFileEncoder):
         channels: int,
         level: float,
         text: dict[str, str],
-        order: tuple[int, ...] | None,
         amend: Callable[[BinaryIO], None] | None,
     ) -> None:
         super().__init__(file, rate, channels, "OGG", "VORBIS", text, amend=amend, compression_level=level)
-        self._order = order
+        self._order = VORBIS_ORDER.get(channels)
         self._serial = 0
 
     def write(self, samples: NDArray[Any]) -> None:

@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import soundfile as sf
@@ -20,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from upscaler_core import AudioInfo, InputError, Options
-from upscaler_files import tags
+from upscaler_files.channels import VORBIS_ORDER
 from upscaler_files.guard import Guard, Patch
 from upscaler_files.headers import lacks_end_mark, length_filled_in, missing_bytes
 from upscaler_files.mpeg import count_filled_in
@@ -33,7 +30,6 @@ CHANNELS = 64
 _LARGEST = 1 << 20  # frames of a block, so that a careless request does not fill the memory
 _FIRST_SKIP = 4096  # frames that are skipped, and then doubled, in search of what can be decoded after a fault
 _UNKNOWN = 1 << 62  # frames: what libsndfile claims of a FLAC stream that does not say its length
-_LOUDEST = 2.0**32  # magnitude of a sample; beyond what any unscaled integers in a float file reach
 _UNSEEKABLE = 39  # libsndfile's error where the end of a file of unknown length is passed
 
 _CONTAINERS = {"WAVEX": "WAV", "OGG": "Ogg", "SVX": "IFF", "NIST": "NIST Sphere"}
@@ -48,7 +44,8 @@ class SoundFileReader:
         """Open a file.
 
         Raises:
-            InputError: it is not audio, holds none, claims an absurd rate or channel count, or may not be read.
+            InputError: it is not audio, holds none, or claims an absurd rate or channel count.
+            OSError: it cannot be read.
         """
         return SoundFileSource(path)
 
@@ -60,7 +57,7 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with _open(path) as file:
+        with path.open("rb") as file:
             self._patch = length_filled_in(file)
             self._missing = missing_bytes(file)
             self._endless = lacks_end_mark(file)
@@ -70,8 +67,8 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
                     self._patch = count_filled_in(file)
         with _Decoder(path, self._patch) as decoder:
             self.info = _describe(decoder.sound, text)
-        if (found := tags.read(path)) is not None:
-            self.info = replace(self.info, tags={**self.info.tags, **found[0]}, pictures=found[1])
+            order = VORBIS_ORDER.get(self.info.channels) if decoder.sound.format == "OGG" else None
+        self._order = slice(None) if order is None else np.argsort(order)
 
     def __exit__(self, *_: object) -> None:
         """Close; nothing is held open between passes."""
@@ -79,15 +76,16 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
     def blocks(self, frames: int) -> Iterator[Tensor]:
         """Yield contiguous float32 `[channel, time]` blocks of at most `frames` samples, from the first one.
 
-        Samples that are NaN, infinite or beyond ±2³² come as 0. Where the decoder fails midway, what it cannot decode
-        comes as silence, so that the rest keeps its place. `damage` then says so.
+        Where the decoder fails midway, what it cannot decode comes as silence, so that the rest keeps its place. `damage`
+        then says so.
 
         Raises:
-            InputError: the file cannot be read any more, or nothing in it can be decoded.
+            InputError: nothing in it can be decoded.
+            OSError: the file cannot be read any more.
         """
         self.damage = None
         frames = min(frames, _LARGEST)
-        position = invalid = silent = 0
+        position = silent = 0
         decoder: _Decoder | None = _Decoder(self._path, self._patch)
         broken = False
         try:
@@ -95,8 +93,7 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
                 samples, sound = decoder.read(frames)
                 if samples.size:
                     position += len(samples)
-                    invalid += _silence_invalid(samples)
-                    yield torch.from_numpy(np.ascontiguousarray(samples.T))
+                    yield torch.from_numpy(np.ascontiguousarray(samples.T[self._order]))
                 elif sound:
                     break
                 if not sound:
@@ -112,7 +109,7 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
                 decoder.close()
         if position == silent:
             raise InputError("it holds no audio that can be decoded")
-        self.damage = self._verdict(position, invalid, silent, broken)
+        self.damage = self._verdict(position, silent, broken)
 
     def _resume(self, position: int) -> tuple[_Decoder | None, int]:
         """A decoder that works again, and how many samples after `position` it begins; (None, 0) if none does."""
@@ -124,7 +121,7 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
                 skip *= 2
         return None, 0
 
-    def _verdict(self, read: int, invalid: int, silent: int, broken: bool) -> str | None:
+    def _verdict(self, read: int, silent: int, broken: bool) -> str | None:
         """Everything that is wrong, in one sentence."""
         promised, rate = self.info.frames, self.info.rate
         faults = []
@@ -138,8 +135,6 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
             faults.append("it lacks its end mark, so it may be cut off")
         if silent:
             faults.append(f"{silent / rate:.3f} s could not be decoded and are silent")
-        if invalid:
-            faults.append(f"{invalid:,} samples were not numbers from −2³² to 2³² and were set to 0")
         return "; ".join(faults) or None
 
 
@@ -147,17 +142,17 @@ class _Decoder(AbstractContextManager["_Decoder"]):
     """A file being decoded from sample `start` on; what goes wrong in opening it is an `InputError`."""
 
     def __init__(self, path: Path, patch: Patch, start: int = 0) -> None:
-        self._file = _open(path)
+        self._file = path.open("rb")
         self._guard = Guard(self._file, patch)
         self._ended = False
         try:
             self.sound = sf.SoundFile(self._guard)
             if start:
                 self.sound.seek(start)
-            self._check()
+            self._guard.check()
         except sf.SoundFileError as error:
             self._file.close()
-            self._check()
+            self._guard.check()
             raise InputError("it is not audio in a format that can be read, or its header is damaged") from error
         except BaseException:
             self._file.close()
@@ -178,7 +173,7 @@ class _Decoder(AbstractContextManager["_Decoder"]):
             written = np.flatnonzero(~np.isnan(samples).all(axis=1))
             count = int(written[-1]) + 1 if written.size else 0
             sound = self._ended = self.sound.frames >= _UNKNOWN and getattr(error, "code", None) == _UNSEEKABLE
-        self._check()
+        self._guard.check()
         return samples[:count], sound
 
     def close(self) -> None:
@@ -190,32 +185,6 @@ class _Decoder(AbstractContextManager["_Decoder"]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _check(self) -> None:
-        try:
-            self._guard.check()
-        except OSError as error:
-            raise InputError(f"it cannot be read to its end: {error.strerror or error}") from error
-
-
-def _open(path: Path) -> BinaryIO:
-    try:
-        about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
-            raise InputError("it is a folder, not an audio file")
-        if not stat.S_ISREG(about.st_mode):
-            raise InputError("it is not a regular file, and a source is read more than once")
-        if not about.st_size:
-            raise InputError("it is empty")
-        return path.open("rb")
-    except FileNotFoundError as error:
-        raise InputError("it does not exist") from error
-    except PermissionError as error:
-        raise InputError("permission to read it is denied") from error
-    except OSError as error:
-        raise InputError(f"it cannot be opened: {error.strerror or error}") from error
-    except ValueError as error:  # a name with a null character
-        raise InputError("its name is not a file name") from error
 
 
 def _describe(sound: sf.SoundFile, text: dict[str, str]) -> AudioInfo:
@@ -237,12 +206,3 @@ def _describe(sound: sf.SoundFile, text: dict[str, str]) -> AudioInfo:
         floating=sound.subtype in floats,
         tags={name: (value,) for name, value in text.items() if value},
     )
-
-
-def _silence_invalid(samples: NDArray[np.float32]) -> int:
-    """Set what is not a number, or absurdly large, to 0, in place, and count it."""
-    invalid = ~(np.abs(samples) <= _LOUDEST)
-    count = int(np.count_nonzero(invalid))
-    if count:
-        samples[invalid] = 0
-    return count

@@ -41,13 +41,14 @@ def find() -> tuple[str, str]:
     return str(Path(ffmpeg).absolute()), str(Path(ffprobe).absolute())
 
 
-def probe(ffprobe: str, path: Path) -> dict[str, Any]:
-    """What ffprobe tells of a file: its `format` and, in `streams`, its first sound track, if any.
+def probe(ffprobe: str, path: Path, *settings: str) -> dict[str, Any]:
+    """What ffprobe tells of a file: its `format`, and of its first sound track, if any, `streams` and one of `packets`.
 
     Raises:
         InputError: it is nothing that ffmpeg knows.
     """
-    words = [ffprobe, *_LOCAL, "-of", "json", "-show_format", "-show_streams", "-select_streams", "a:0", _url(path)]
+    shown = ["-show_format", "-show_streams", "-select_streams", "a:0", "-show_packets", "-read_intervals", "%+#1"]
+    words = [ffprobe, *_LOCAL, *settings, "-of", "json", *shown, _url(path)]
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False)
     except subprocess.TimeoutExpired as error:

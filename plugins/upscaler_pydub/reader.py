@@ -4,7 +4,7 @@ From pydub comes only which ffmpeg to run. Its `AudioSegment` holds the whole fi
 would cut float and lossy sources off at full scale; so the samples come straight through a pipe.
 
 A lossy coder delays the signal and pads its end. What the file says of that is honoured: the edit list of M4A, MP4 and
-MOV, whose length ffmpeg's own writer rounds down to 1 ms, and the delay of Opus in MKV and WebM. Where nothing is said,
+MOV, and the delay of Opus in MKV and WebM. Where nothing is said,
 the coder's delay stays at the beginning: as ffmpeg writes them, 1024 samples for AAC that is bare or in MKV, MPEG-TS or
 fragmented MP4, 256 for AC-3, 512 for DTS, 1105 for MP3 in AVI. WMA by ffmpeg's own coder begins 2048 samples late at
 44.1 kHz: its decoder drops more than that coder adds.
@@ -13,7 +13,6 @@ fragmented MP4, 256 for AC-3, 512 for DTS, 1105 for MP3 in AVI. WMA by ffmpeg's 
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from fractions import Fraction
@@ -34,7 +33,6 @@ CHANNELS = 64
 """Most channels that are believed."""
 
 _LARGEST = 1 << 20  # frames of a block
-_LOUDEST = 2.0**32  # magnitude of a sample
 _PADDING = 4096  # samples that a coder may add at the end: two frames of AAC with half the rate
 _LISTS = (b"#EXTM3U", b"ffconcat", b"v=0")  # what ffmpeg would follow to other files or, in vain, to the network
 _SURE = 25  # of 100: ffmpeg's own threshold for a guess at a format that it looks at again
@@ -60,10 +58,14 @@ class FfmpegReader:
         """Open a file.
 
         Raises:
-            InputError: it is not audio, holds none, claims an absurd rate or channel count, or may not be read.
+            InputError: it is not audio, holds none, or claims an absurd rate or channel count.
+            OSError: it cannot be read.
         """
-        _refuse_unless_file(path)
-        return FfmpegSource(self._ffmpeg, path, programs.probe(self._ffprobe, path))
+        _refuse_playlists(path)
+        probed, unedited = programs.probe(self._ffprobe, path), None
+        if "mp4" in probed.get("format", {}).get("format_name", "").split(","):
+            unedited = programs.probe(self._ffprobe, path, "-ignore_editlist", "1")
+        return FfmpegSource(self._ffmpeg, path, probed, unedited)
 
 
 class FfmpegSource(AbstractContextManager["FfmpegSource"]):
@@ -71,9 +73,9 @@ class FfmpegSource(AbstractContextManager["FfmpegSource"]):
 
     damage: str | None = None
 
-    def __init__(self, ffmpeg: str, path: Path, probed: Mapping[str, Any]) -> None:
+    def __init__(self, ffmpeg: str, path: Path, probed: Mapping[str, Any], unedited: Mapping[str, Any] | None) -> None:
         self._ffmpeg, self._path = ffmpeg, path
-        self.info = _describe(probed)
+        self.info = _describe(probed, unedited)
         self._filters = _unchanging(probed["streams"][0], self.info.rate)
 
     def __exit__(self, *_: object) -> None:
@@ -82,29 +84,27 @@ class FfmpegSource(AbstractContextManager["FfmpegSource"]):
     def blocks(self, frames: int) -> Iterator[Tensor]:
         """Yield contiguous float32 `[channel, time]` blocks of at most `frames` samples, from the first one.
 
-        Samples that are NaN, infinite or beyond ±2³² come as 0. `damage` then says so, and what else was wrong.
+        `damage` then says what was wrong.
 
         Raises:
             InputError: nothing in it can be decoded.
         """
         self.damage = None
-        position = invalid = 0
+        position = 0
         with programs.decode(self._ffmpeg, self._path, self._filters) as decoding:
             size = 4 * self.info.channels
             raw = iter(lambda: decoding.samples.read(size * min(frames, _LARGEST)), b"")
             whole = (np.frombuffer(data, "<f4", len(data) // size * self.info.channels) for data in raw)
             samples = (data.reshape(-1, self.info.channels) for data in whole)
             for block in samples if self.info.frames is None else _without_padding(samples, self.info.frames):
-                valid = np.abs(block) <= _LOUDEST
                 position += len(block)
-                invalid += int(np.count_nonzero(~valid))
-                yield torch.from_numpy(np.ascontiguousarray(np.where(valid, block, np.float32(0)).T))
+                yield torch.from_numpy(np.array(block.T, order="C"))  # a copy: what came through the pipe is read-only
             complaint = decoding.complaint()
         if not position:
             raise InputError(f"ffmpeg cannot decode it: {complaint}" if complaint else "it holds no audio")
-        self.damage = self._verdict(position, invalid, complaint)
+        self.damage = self._verdict(position, complaint)
 
-    def _verdict(self, read: int, invalid: int, complaint: str | None) -> str | None:
+    def _verdict(self, read: int, complaint: str | None) -> str | None:
         """Everything that is wrong, in one sentence."""
         promised, rate = self.info.frames, self.info.rate
         faults = []
@@ -112,35 +112,17 @@ class FfmpegSource(AbstractContextManager["FfmpegSource"]):
             faults.append(f"it ends after {read / rate:.3f} s of {promised / rate:.3f} s")
         if complaint:
             faults.append(f"ffmpeg says: {complaint}")
-        if invalid:
-            faults.append(f"{invalid:,} samples were not numbers from −2³² to 2³² and were set to 0")
         return "; ".join(faults) or None
 
 
-def _refuse_unless_file(path: Path) -> None:
-    try:
-        about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
-            raise InputError("it is a folder, not an audio file")
-        if not stat.S_ISREG(about.st_mode):
-            raise InputError("it is not a regular file, and a source is read more than once")
-        if not about.st_size:
-            raise InputError("it is empty")
-        with path.open("rb") as file:
-            head = file.read(1024)
-        if head.startswith(_LISTS) or b"<MPD" in head or b"<CompositionPlaylist" in head:
-            raise InputError("it is a playlist, not audio")
-    except FileNotFoundError as error:
-        raise InputError("it does not exist") from error
-    except PermissionError as error:
-        raise InputError("permission to read it is denied") from error
-    except OSError as error:
-        raise InputError(f"it cannot be opened: {error.strerror or error}") from error
-    except ValueError as error:  # a name with a null character
-        raise InputError("its name is not a file name") from error
+def _refuse_playlists(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if head.startswith(_LISTS) or b"<MPD" in head or b"<CompositionPlaylist" in head:
+        raise InputError("it is a playlist, not audio")
 
 
-def _describe(probed: Mapping[str, Any]) -> AudioInfo:
+def _describe(probed: Mapping[str, Any], unedited: Mapping[str, Any] | None) -> AudioInfo:
     container, streams = probed.get("format", {}), probed.get("streams")
     if container.get("probe_score", 0) < _SURE:
         raise InputError("ffmpeg cannot read it: it is not audio")
@@ -161,7 +143,7 @@ def _describe(probed: Mapping[str, Any]) -> AudioInfo:
     return AudioInfo(
         rate=rate,
         channels=channels,
-        frames=_frames(stream, container.get("format_name", ""), rate),
+        frames=_frames(probed, unedited, rate) if unedited else None,
         format=f"{container.get('format_long_name', 'unknown')}, {coding}{f', {bits}-bit' if bits else ''}",
         bits=bits,
         floating=bits is not None and stream.get("sample_fmt", "").startswith(("flt", "dbl")),
@@ -174,12 +156,22 @@ def _bits(stream: Mapping[str, Any]) -> int | None:
     return told or {"u8": 8, "s16": 16, "s32": 32, "flt": 32, "dbl": 64}.get(stream.get("sample_fmt", "").rstrip("p"))
 
 
-def _frames(stream: Mapping[str, Any], container: str, rate: int) -> int | None:
-    """The exact length: MP4 and its kin count in samples; what others say is rounded, or a guess by the bit rate."""
-    if "mp4" not in container.split(",") or stream.get("start_pts") != 0:
+def _frames(probed: Mapping[str, Any], unedited: Mapping[str, Any], rate: int) -> int | None:
+    """The exact length: MP4 and its kin count in samples; what others say is rounded, or a guess by the bit rate.
+
+    The edit list leaves out the coder's delay and padding, but ffmpeg's own writer rounds it to 1 ms; where it is within
+    that of the track's own end, the track tells the true one.
+    """
+    stream, track = probed["streams"][0], unedited["streams"][0]
+    if stream.get("start_pts") != 0 or "duration_ts" not in stream:
         return None
-    samples = rate * Fraction(stream.get("time_base", "0/1"))  # in a tick; 2 where AAC has half the rate in its core
-    return int(samples * stream["duration_ts"]) or None if samples in (1, 2) and "duration_ts" in stream else None
+    tick = Fraction(stream.get("time_base", "0/1"))  # seconds
+    length = stream["duration_ts"]
+    end = track.get("duration_ts", 0) + probed["packets"][0].get("pts", 0)
+    if abs(end - length) * tick < Fraction(1, 1000):
+        length = end
+    samples = rate * tick  # 2 where AAC has half the rate in its core
+    return int(samples * length) or None if samples in (1, 2) else None
 
 
 def _tags(said: Mapping[str, str]) -> dict[str, tuple[str]]:

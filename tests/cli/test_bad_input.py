@@ -6,6 +6,7 @@ import io
 import json
 import os
 import struct
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -195,7 +196,7 @@ def test_what_may_not_be_read(upscaler, folder):
     assert process.returncode == 1, process.stderr
     files = {file["source"]: file for file in json.loads(process.stdout)["files"]}
     assert files["in/a.wav"]["status"] == "done"
-    assert "permission to read it is denied" in files["in/secret.wav"]["message"]
+    assert "Permission denied" in files["in/secret.wav"]["message"]
     assert "may not be read" in files["in/locked"]["message"]
     assert "Permission denied" in files["in/locked/b.wav"]["message"]
 
@@ -214,14 +215,20 @@ def upscaler_readers():
 """
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_decoder_that_crashes(upscaler, folder, jobs):
+@pytest.fixture
+def crashing(upscaler, folder):
+    """A plugin whose reader of .boom files crashes."""
     info = folder / "site" / "crashing-1.dist-info"
     info.mkdir(parents=True)
     (folder / "site" / "upscaler_crashing.py").write_text(CRASHING)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: crashing\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[upscaler.plugins]\ncrashing = upscaler_crashing\n")
     upscaler.environment["PYTHONPATH"] = str(folder / "site")
+
+
+@pytest.mark.usefixtures("crashing")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_decoder_that_crashes_takes_only_its_file(upscaler, folder, jobs):
     for name in ("a.wav", "b.boom", "c.wav"):
         (folder / "in" / name).write_bytes(WAV)
     before = digests(folder / "in")
@@ -231,6 +238,29 @@ def test_a_decoder_that_crashes(upscaler, folder, jobs):
     assert (process.returncode, written) == (1, ["a.flac", "c.flac"])
     assert "in/b.boom: the process crashed (exit -11)" in process.stderr
     assert all(len(sf.read(folder / "out" / name)[0]) == 8_000 for name in written)
+
+
+@pytest.mark.usefixtures("crashing")
+def test_a_single_file_whose_decoder_crashes_ends_in_a_sentence(upscaler, folder):
+    (folder / "b.boom").write_bytes(WAV)
+    process = upscaler("run", "p.yaml", "b.boom", "-o", "out.wav")
+    assert process.returncode == 1
+    assert "b.boom: the process crashed (exit -11)" in process.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["b.boom", "in", "p.yaml", "site"]
+
+
+def test_what_a_decoder_prints_does_not_reach_the_user(upscaler, folder):
+    """libmpg123 does, in C."""
+    data = bytearray(encoded("MP3", "MPEG_LAYER_III", music(90_000)))
+    for at in range(9_000, len(data) - 40, 3_000):
+        data[at : at + 40] = b"\x55" * 40
+    (folder / "odd.mp3").write_bytes(data)
+    script = "import sys, soundfile; soundfile.read('odd.mp3')"
+    alone = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert "mpg123" in alone.stderr
+    process = upscaler("run", "p.yaml", "odd.mp3", "-o", "out.wav")
+    assert process.returncode == 0, process.stderr
+    assert "mpg123" not in process.stderr
 
 
 PIPELINES = {

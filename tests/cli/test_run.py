@@ -97,6 +97,19 @@ def test_what_flac_cannot_hold_becomes_wav_by_default(upscaler):
     assert sf.info(upscaler.folder / "two.upscaled.wav").samplerate == 96_001
 
 
+def test_without_a_rate_it_is_the_highest_that_the_format_holds(upscaler, folder):
+    done = upscaler("enhance", "in/a.wav", "-o", "{rate}.mp3")
+    assert done.returncode == 0, done.stderr
+    assert "16000 → 48000" in done.stdout
+    assert sf.info(folder / "48000.mp3").samplerate == 48_000
+    assert "16000 → 96000" in upscaler("enhance", "in/a.wav", "-o", "a.ogg", "--dry-run").stdout
+    (folder / "p.yaml").write_text(PIPELINE.replace("48000", "96000"))
+    for words in (("enhance", "in/a.wav", "-r", 96_000), ("run", "p.yaml", "in/a.wav")):
+        done = upscaler(*words, "-o", "refused.mp3", "--dry-run")
+        assert done.returncode == 1
+        assert "refused.mp3 cannot be written: MP3 holds at most 48,000 Hz, not 96,000: add -r 48000" in done.stderr
+
+
 def test_bits_can_be_asked_for(upscaler, folder):
     (folder / "p.yaml").write_text(PIPELINE + "export: {use: wav, bits: 16}\n")
     assert upscaler("run", "p.yaml", "in/a.wav", "-o", "y/").returncode == 0
@@ -322,3 +335,20 @@ def test_a_worker_that_is_killed_takes_only_its_file(upscaler, folder):
     assert sorted(file["status"] for file in files) == ["done", "done", "failed"]
     assert "the process crashed" in err
     assert len(list((folder / "out").iterdir())) == 2
+
+
+def test_what_the_limiter_did_is_told(upscaler):
+    """A tone is 6.02 dB over the ceiling in one second of four: that far down, for that second and some ramps."""
+    t = np.arange(4 * 96_000) / 96_000
+    level = 10 ** (-1 / 20) * np.where((t >= 1) & (t < 2), 2.0, 0.5)
+    sf.write(upscaler.folder / "hot.wav", level * np.sin(2 * np.pi * 997 * t), 96_000, subtype="FLOAT")
+    sf.write(upscaler.folder / "calm.wav", 0.5 * np.sin(2 * np.pi * 997 * t), 96_000, subtype="FLOAT")
+    done = upscaler("enhance", "hot.wav", "calm.wav", "-o", "out/", "--json")
+    hot, calm = json.loads(done.stdout)["files"]
+    assert 6.0 < hot["limited_db"] < 6.2
+    assert 0.25 < hot["limited_share"] < 0.35
+    assert (calm["limited_db"], calm["limited_share"]) == (0, 0)
+    assert (sf.read(upscaler.folder / "out" / "calm.wav")[0] == sf.read(upscaler.folder / "calm.wav")[0]).all()
+    rows = {line.split()[0]: line for line in done.stderr.splitlines() if "→" in line}
+    assert f"up to {hot['limited_db']:.3g} dB, {100 * hot['limited_share']:.3g} % of the time" in rows["hot.wav"]
+    assert "of the time" not in rows["calm.wav"]

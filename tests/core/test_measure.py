@@ -83,14 +83,15 @@ def measure(x: Tensor, rate: int) -> Bandwidth:
 def test_brick_walls(make, cutoff, store):
     found = measure(store(brickwall(make(44_100), 44_100, cutoff)), 44_100)
     assert found.found and found.cutoff_hz == pytest.approx(cutoff, rel=0.03)
-    assert found.edge_db > 20
+    assert found.drop_db > 20 and found.slope > 100
 
 
-@pytest.mark.parametrize("order", [8, 12])
+@pytest.mark.parametrize("order", [12, 16])
 @pytest.mark.parametrize("cutoff", [4000, 8000, 12000])
 def test_butterworths(cutoff, order):
-    found = measure(to_16_bits(butterworth(music(48_000), 48_000, cutoff, order)), 48_000)
-    assert found.found and found.cutoff_hz == pytest.approx(cutoff * 3 ** (1 / 2 / order), rel=0.05)
+    found = measure(to_16_bits(butterworth(speech(48_000), 48_000, cutoff, order)), 48_000)
+    assert found.found and found.cutoff_hz == pytest.approx(cutoff * 3 ** (1 / 2 / order), rel=0.06)
+    assert found.slope == pytest.approx(6.02 * order, rel=0.35)
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -145,18 +146,17 @@ def test_one_full_channel_is_enough():
 def test_content_that_comes_back():
     """A codec that codes the top only in some frames: the content ends where those frames end."""
     low, high = brickwall(music(44_100), 44_100, 12_000), brickwall(music(44_100), 44_100, 16_000)
-    on = torch.arange(low.shape[-1]) // 11_025 % 2 == 0
-    assert measure(torch.where(on, high, low), 44_100).cutoff_hz == pytest.approx(16_000, rel=0.03)
+    on = (0.5 - 2 * torch.cos(2 * math.pi * torch.arange(low.shape[-1]) / 22_050)).clamp(0, 1)  # faded, not cut
+    assert measure(low + on * (high - low), 44_100).cutoff_hz == pytest.approx(16_000, rel=0.03)
 
 
 @pytest.mark.parametrize("size", [1, 777, 100_000])
 def test_blocks_do_not_matter(size):
-    x = to_16_bits(brickwall(torch.cat([music(16_000, 2), speech(16_000, 2)]), 16_000, 5000))[
+    x = to_16_bits(brickwall(torch.cat([music(16_000, 2), speech(16_000, 2)], -1), 16_000, 5000))[
         :, : 20_000 if size == 1 else None
     ]
     whole, cut = survey([x], 16_000), survey(x.split(size, -1), 16_000)
-    assert cut.bandwidth() == whole.bandwidth()
-    assert (cut.frames, cut.peak, cut.clipped) == (whole.frames, whole.peak, whole.clipped)
+    assert torch.equal(cut.levels, whole.levels) and cut.bandwidth() == whole.bandwidth()
 
 
 def test_long_stream():
@@ -164,13 +164,8 @@ def test_long_stream():
     x = brickwall(noise(8000, 10, 6), 8000, 3000)
     long = survey((x for _ in range(40)), 8000)
     cut = survey((part for _ in range(40) for part in x.split(3001, -1)), 8000)
-    assert cut.bandwidth() == long.bandwidth() and long.frames == 3_200_000
+    assert torch.equal(cut.levels, long.levels) and len(long.levels) <= 1024
     assert long.bandwidth().cutoff_hz == pytest.approx(3000, rel=0.03)
-
-
-def test_levels():
-    seen = survey([torch.tensor([[0.5, -0.75], [0.0, 0.25]]), torch.tensor([[1.0, 0.0], [-1.5, 0.0]])], 44_100)
-    assert (seen.frames, seen.peak, seen.clipped) == (4, 1.5, 2)
 
 
 @pytest.mark.parametrize("path", sorted([*EXAMPLES.glob("*.flac"), *EXAMPLES.glob("*.ogg")]), ids=lambda p: p.stem)

@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from upscaler_core import AudioInfo, OutputError
+from upscaler_core import AudioInfo, OutputError, discover
+from upscaler_core.audio import open_source
+from upscaler_core.tags import complete
 from upscaler_files import plugin, wav
 from upscaler_files.flac import FlacExporter
 from upscaler_files.guard import Guard
@@ -217,8 +219,8 @@ TAGS = {
 def test_tags_are_carried_over(path: Path, kind: str) -> None:
     unwanted = {"replaygain_track_gain": ["-3 dB"], "software": ["x"]}
     source = AudioInfo(RATE, 2, 1, "x", tags={**TAGS, **unwanted})
-    write(path, music(1_000), kind, source=source)
-    with SoundFileReader().open(path) as written:
+    write(path, music(1_000), kind, source=complete(source, path))
+    with open_source(path, discover()) as written:
         carried = {name: "; ".join(texts) for name, texts in written.info.tags.items()}
         assert carried == {name: "; ".join(texts) for name, texts in TAGS.items()}
     assert b"replaygain" not in path.read_bytes().lower()

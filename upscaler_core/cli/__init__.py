@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from upscaler_core.cli import checks, plugins, run
+from upscaler_core.cli import checks, inspect, models, plugins, run
 from upscaler_core.cli.guard import guarded
 from upscaler_core.components import Kind
 from upscaler_core.registry import Registry, discover
@@ -33,9 +33,11 @@ def application(registry: Registry) -> typer.Typer:
     )
     app.command("run")(guarded(run.run))
     app.command("enhance")(guarded(run.enhance))
+    app.command("inspect")(guarded(inspect.inspect))
     app.command("check")(guarded(checks.check))
     app.command("schema")(guarded(checks.schema))
     app.add_typer(plugins.app, name="plugins")
+    app.add_typer(models.app, name="models")
     app.command("doctor")(guarded(checks.doctor))
     for entry in registry.of(Kind.COMMAND):
         name = registry.name_of(entry)

@@ -6,7 +6,7 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import typer
@@ -41,6 +41,26 @@ def guarded(command: F) -> F:
             raise typer.Exit(1) from None
 
     return wrapper  # type: ignore[return-value]
+
+
+def run_app(function: Callable[..., Any], name: str, arguments: Sequence[str]) -> int:
+    """Run a function as Typer would a command: what a plugin's command does with the words that follow its name.
+
+    Args:
+        function: its parameters are annotated as Typer wants them; its docstring is the help.
+        name: the command's.
+        arguments: the words.
+
+    Returns:
+        The exit code.
+    """
+    app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
+    app.command()(guarded(function))
+    try:
+        app(list(arguments), prog_name=f"upscaler {name}")
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 def say(message: str) -> None:

@@ -34,10 +34,10 @@ def process(path: Path, request: Request) -> None:
     jobs = batch.plan(inputs, output, pipeline, registry)
     task = batch.Task(pipeline, request.device, request.overwrite, request.skip_existing, request.strict)
     renderer = Renderer(len(jobs), quiet=request.quiet, summary_to_stderr=request.json)
-    if request.dry_run:
-        results = batch.rehearse(jobs, task)
-    else:
-        with renderer:
+    with renderer:
+        if request.dry_run:
+            results = batch.rehearse(jobs, task, renderer)
+        else:
             results = batch.execute(jobs, task, request.jobs, renderer)
     if request.json:
         typer.echo(json.dumps(summary(results, pipeline, request.dry_run), ensure_ascii=False, indent=2))
@@ -62,7 +62,7 @@ def _checked(path: Path, registry: Registry, request: Request) -> spec.PipelineS
     return pipeline
 
 
-def exit_code(results: Sequence[batch.Result]) -> int:
+def exit_code(results: Sequence[object]) -> int:
     """0 all done; 1 some failed; where all failed for one reason, that reason's code."""
     codes = [result.exit_code for result in results if isinstance(result, Failed)]
     if not codes:

@@ -23,6 +23,7 @@ COLUMNS: dict[str, JustifyMethod] = {
     "length": "right",
     "content to": "right",
     "added": "left",
+    "limited": "left",
     "speed": "right",
 }
 """The summary's; those with nothing in them are left out."""
@@ -84,7 +85,7 @@ class Renderer:
                 total = seconds * passes if seconds else None
                 self.bars[source] = self.progress.add_task(_short(source), total=total, passes=passes, audio=0.0)
                 if self.plain:
-                    self._line(f"{source}: {_clock(seconds) if seconds else 'unknown length'}")
+                    self._line(f"{source}: {clock(seconds) if seconds else 'unknown length'}")
             case Advanced(source, seconds):
                 self._advance(source, seconds)
             case Warned(source, message):
@@ -115,7 +116,7 @@ class Renderer:
             self._line(f"[red]failed:[/] {escape(event.message)}", markup=True)
         elif self.plain and isinstance(event, Finished):
             left = (time.monotonic() - self.began) / self.done * (self.files - self.done)
-            count = f"[{self.done}/{self.files}, {_clock(left)} left] " if self.files > 1 else ""
+            count = f"[{self.done}/{self.files}, {clock(left)} left] " if self.files > 1 else ""
             self._line(f"{count}{event.target}: {event.seconds / max(event.elapsed, 1e-9):.0f}x real time")
 
     def _line(self, text: str, markup: bool = False) -> None:
@@ -140,7 +141,7 @@ class Renderer:
         seconds, elapsed = sum(r.seconds for r in done), time.monotonic() - self.began
         total = ", ".join(count for count in counts if not count.startswith("0 ")) or "nothing done"
         if done and not dry_run:
-            total += f"; {_clock(seconds)} of audio in {_clock(elapsed)} ({seconds / elapsed:.0f}x real time)"
+            total += f"; {clock(seconds)} of audio in {clock(elapsed)} ({seconds / elapsed:.0f}x real time)"
         if not self.out.is_terminal:
             self.out.width = max(self.out.width, 200)  # a pipe or a file has no edge to wrap at
         self.out.print(table)
@@ -151,18 +152,19 @@ class Renderer:
 def _row(result: Finished | Skipped | Failed, dry_run: bool) -> tuple[str, ...]:
     match result:
         case Failed(source, _, _):
-            return source.name, "failed", "", "", "", "", ""
+            return source.name, "failed", "", "", "", "", "", ""
         case Skipped(source, target):
-            return source.name, f"{target} (exists, skipped)", "", "", "", "", ""
+            return source.name, f"{target} (exists, skipped)", "", "", "", "", "", ""
         case Finished():
             ends = f"{result.cutoff_hz / 1000:.1f} kHz" if result.cutoff_hz is not None else ""
             return (
                 result.source.name,
                 str(result.target),
                 f"{result.rate_in} → {result.rate_out}",
-                _clock(result.seconds),
+                clock(result.seconds),
                 ends,
                 _added(result),
+                _limited(result),
                 "" if dry_run else f"{result.seconds / max(result.elapsed, 1e-9):.0f}x",
             )
 
@@ -173,15 +175,21 @@ def _added(result: Finished) -> str:
     return f"nothing: {result.note}" if result.cutoff_hz is not None else ""
 
 
+def _limited(result: Finished) -> str:
+    """Such as `up to 2.31 dB, 0.4 % of the time`."""
+    told = f"up to {result.limited_db:.3g} dB, {100 * result.limited_share:.3g} % of the time"
+    return told if result.limited_db else ""
+
+
 def _short(path: Path) -> str:
     name = path.name
     return name if len(name) <= 32 else f"{name[:19]}…{name[-12:]}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """`3.2 s` below a minute, otherwise `1:02:03` or `4:05`.
 
-    >>> _clock(3723.4), _clock(59.94)
+    >>> clock(3723.4), clock(59.94)
     ('1:02:03', '59.9 s')
     """
     if seconds < 59.95:

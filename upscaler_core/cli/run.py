@@ -29,7 +29,12 @@ Output = Annotated[
 ]
 Rate = Annotated[
     int | None,
-    typer.Option("--rate", "-r", help="Target sample rate, Hz. Default: the pipeline's, 96000.", show_default=False),
+    typer.Option(
+        "--rate",
+        "-r",
+        help="Target sample rate, Hz. Default: the pipeline's; without one 96000, or what the format holds (MP3: 48000).",
+        show_default=False,
+    ),
 ]
 Settings = Annotated[
     list[str] | None,

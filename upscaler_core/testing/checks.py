@@ -13,7 +13,8 @@ from torch import Tensor
 
 from upscaler_core.components import Kind
 from upscaler_core.errors import InputError, UpscalerError
-from upscaler_core.protocols import AudioInfo, Conditions, EnhancementModel, Estimate, Grid, Plan
+from upscaler_core.protocols import Adversary, AudioInfo, Conditions, EnhancementModel, Estimate, Grid, Plan
+from upscaler_core.spectra import stft
 from upscaler_core.streaming import Resample, run
 from upscaler_core.testing import signals
 from upscaler_core.testing.contracts import Subject, rule
@@ -139,6 +140,12 @@ def model_attributes(subject: Subject) -> str | None:
     return None if whole and bounded else f"rate {model.rate!r}, granule {model.granule!r}, reach {model.reach!r}"
 
 
+def _at(estimate: Estimate, sample: int) -> list[Tensor]:
+    """Every view at a sample, or at the last frame whose centre is not beyond it."""
+    frame = sample // estimate.grid.hop if estimate.grid else 0
+    return [view[..., sample if view is estimate.waveform else frame] for view in _views(estimate)]
+
+
 @rule(Kind.MODEL, "[batch, 1, time] becomes an Estimate of the same length, finite, and the input stays")
 def model_shape(subject: Subject) -> str | None:
     model = subject.built
@@ -185,15 +192,13 @@ def model_reach(subject: Subject) -> str | None:
     if model.reach is None:
         return None
     x = signals.noise((1, 1, _window(model)))
-    middle = x.shape[-1] // 2
+    middle = x.shape[-1] // 2 // model.granule * model.granule
     y = x.clone()
     y[..., middle + model.reach + 1 :] += 0.1
     y[..., : middle - model.reach] += 0.1
     with torch.no_grad():
-        a, b = (model(w, _about(model.rate, 1)).waveform for w in (x, y))
-    if a is None or b is None:
-        return "a model of bounded reach returns a waveform, this one returned none"
-    moved = float((a[..., middle] - b[..., middle]).abs().max())
+        a, b = (_at(model(w, _about(model.rate, 1)), middle) for w in (x, y))
+    moved = max(float((u - v).abs().max()) for u, v in zip(a, b, strict=True))
     return None if moved < 1e-4 else f"a change beyond {model.reach} samples moved the output by {moved:.2g}"
 
 
@@ -206,9 +211,7 @@ class _AnyName(dict[str, Estimate]):
 
 def _estimates(x: Tensor) -> Mapping[str, Estimate]:
     grid = Grid()
-    spectrum = torch.stft(x[:, 0], grid.n_fft, grid.hop, window=torch.hann_window(grid.n_fft), return_complex=True)[
-        :, None
-    ]
+    spectrum = stft(x, grid)
     whole = Estimate(x, spectrum.abs().clamp(min=1e-7).log(), spectrum.angle(), grid)
     return _AnyName(a=whole, b=whole)
 
@@ -258,18 +261,56 @@ def degradation_chance(subject: Subject) -> str | None:
     return None if torch.equal(first, second) else "two calls with the same state differ"
 
 
-@rule(Kind.LOSS, "the result is a finite scalar >= 0 with a finite gradient, and 0 where both are equal")
+@rule(
+    Kind.LOSS,
+    "the result is a finite scalar with a finite gradient; but for an adversary's, > 0, and 0 for equal signals",
+)
 def loss_value(subject: Subject) -> str | None:
-    target = signals.band_limited(48_000, 20_000, 1.0)[None]
-    estimate = (target + signals.noise(tuple(target.shape), seed=9)).requires_grad_()
+    target, estimate = _noisy_pair()
     loss = subject.built(estimate, target)
-    if loss.dim() or not bool(loss.isfinite()) or float(loss.detach()) <= 0:
-        return f"for a noisy estimate it is {loss}"
     loss.backward()
-    if estimate.grad is None or not bool(estimate.grad.isfinite().all()) or not bool(estimate.grad.any()):
+    if loss.dim() or not bool(loss.isfinite()):
+        return f"for a noisy estimate it is {loss}"
+    if not _moves(estimate):
         return "the gradient is missing, zero or not finite"
-    equal = float(subject.built(target.clone(), target))
-    return None if 0 <= equal < 1e-4 * max(1.0, float(loss.detach())) else f"for equal signals it is {equal}"
+    if isinstance(subject.built, Adversary):
+        return None
+    noisy, equal = float(loss.detach()), float(subject.built(target.clone(), target))
+    if noisy <= 0:
+        return f"for a noisy estimate it is {noisy}"
+    return None if 0 <= equal < 1e-4 * max(1.0, noisy) else f"for equal signals it is {equal}"
+
+
+@rule(Kind.LOSS, "an adversary's critic moves its own weights alone, and its loss the estimate alone")
+def loss_critic(subject: Subject) -> str | None:
+    adversary = subject.built
+    if not isinstance(adversary, Adversary):
+        return None
+    if not isinstance(adversary, torch.nn.Module) or not list(adversary.parameters()):
+        return "it has no weights"
+    target, estimate = _noisy_pair()
+    adversary.zero_grad()
+    adversary(estimate, target).backward()
+    if any(_moves(weight) for weight in adversary.parameters()):
+        return "its loss moves its own weights"
+    estimate.grad = None
+    critic = adversary.critic(estimate, target)
+    if critic.dim() or not bool(critic.isfinite()):
+        return f"the critic's scalar is {critic}"
+    torch.autograd.backward(critic)
+    if _moves(estimate):
+        return "the critic moves the estimate"
+    return None if any(_moves(weight) for weight in adversary.parameters()) else "the critic does not move its weights"
+
+
+def _noisy_pair() -> tuple[Tensor, Tensor]:
+    target = signals.band_limited(48_000, 20_000, 1.0)[None]
+    return target, (target + signals.noise(tuple(target.shape), seed=9)).requires_grad_()
+
+
+def _moves(x: Tensor) -> bool:
+    """Whether `x` was given a gradient that is finite and not all zeros."""
+    return x.grad is not None and bool(x.grad.isfinite().all()) and bool(x.grad.any())
 
 
 @rule(Kind.METRIC, "it has a unit and a direction, and gives one number an item, each by itself")

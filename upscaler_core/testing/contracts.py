@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from upscaler_core.components import Kind, Options, validate
+from upscaler_core.checkpoint import ModelOptions
+from upscaler_core.components import Component, Kind, Options, validate
 from upscaler_core.errors import UnknownComponent, UpscalerError
 from upscaler_core.registry import Entry, Registry, discover
 
@@ -86,13 +87,19 @@ def checks_of(kind: Kind) -> list[Check]:
     return [check for check in CHECKS if check.kind == kind]
 
 
+def _options(component: Component, given: dict[str, Any]) -> Options:
+    """Checked options; a contract judges a model's code, so without a checkpoint of the author's choice it is untrained."""
+    untrained = {"checkpoint": "none"} if issubclass(component.options, ModelOptions) else {}
+    return validate(component, {**untrained, **given})
+
+
 def contract_failures(registry: Registry, entry: Entry, **options: Any) -> list[str]:
     """Run a component's whole contract; return what is broken, a sentence each.
 
     Raises:
         UpscalerError: it cannot be built.
     """
-    subject = Subject(registry, entry, validate(entry.component, options))
+    subject = Subject(registry, entry, _options(entry.component, options))
     _ = subject.built
     failures = []
     for check in checks_of(entry.kind):
@@ -129,7 +136,7 @@ def contract_tests(
         raise UnknownComponent(f"there is no component '{name}' to test; see `upscaler plugins`")
     cases = []
     for entry in found:
-        subject = Subject(registry, entry, validate(entry.component, options))
+        subject = Subject(registry, entry, _options(entry.component, options))
         for check in checks_of(entry.kind):
             cases.append(pytest.param(lambda c=check, s=subject: c.run(s), id=f"{entry.kind}-{check.name}"))
     return pytest.mark.parametrize("check", cases)

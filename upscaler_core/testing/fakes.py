@@ -18,6 +18,7 @@ from upscaler_core.components import Component, Options, option
 from upscaler_core.errors import InputError
 from upscaler_core.hookspecs import hookimpl
 from upscaler_core.protocols import AudioInfo, Conditions, Degraded, Estimate, Grid, Plan
+from upscaler_core.spectra import istft, stft
 
 
 class Nearest:
@@ -82,16 +83,11 @@ class Louder:
 
     def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
         """`[batch, 1, time]` -> a log-magnitude without phase."""
-        magnitude = _spectrum(baseline, self.grid).abs().clamp(min=1e-7).log()
+        magnitude = stft(baseline, self.grid).abs().clamp(min=1e-7).log()
         bins = torch.arange(magnitude.shape[-2]) * about.rate / self.grid.n_fft
         above = bins[:, None] > about.cutoff_hz[:, None, None, None]
         level = magnitude.masked_fill(above, 0).sum(-2, keepdim=True) / (~above).sum(-2, keepdim=True)
         return Estimate(log_magnitude=torch.where(above, level, magnitude), grid=self.grid)
-
-
-def _spectrum(x: Tensor, grid: Grid) -> Tensor:
-    window = torch.hann_window(grid.n_fft)
-    return torch.stft(x[:, 0], grid.n_fft, grid.hop, window=window, return_complex=True)[:, None]
 
 
 class MeanFusion:
@@ -126,11 +122,8 @@ class Cross:
         loud, timed = estimates[self.options.magnitude], estimates[self.options.phase]
         if loud.log_magnitude is None or loud.grid is None or timed.waveform is None:
             raise ValueError("it needs a log-magnitude and a waveform")
-        phase = _spectrum(timed.waveform, loud.grid).angle()
-        spectrum = torch.polar(loud.log_magnitude.exp(), phase)[:, 0]
-        window = torch.hann_window(loud.grid.n_fft)
-        out = torch.istft(spectrum, loud.grid.n_fft, loud.grid.hop, window=window, length=baseline.shape[-1])
-        return out[:, None]
+        phase = stft(timed.waveform, loud.grid).angle()
+        return istft(torch.polar(loud.log_magnitude.exp(), phase), loud.grid, baseline.shape[-1])
 
 
 class Hum:

@@ -1,0 +1,66 @@
+"""Sizes and CPU time of the networks at 48 kHz, one thread: `python benchmarks/models.py`. The least of several runs."""
+
+import time
+
+import torch
+
+from upscaler_core import Conditions, Pipeline, discover
+
+RATE, SECONDS = 48_000, 2.048
+
+
+def least(action, runs=4):
+    """The least CPU time of some runs, seconds."""
+    times = []
+    for _ in range(runs):
+        begun = time.process_time()
+        action()
+        times.append(time.process_time() - begun)
+    return min(times)
+
+
+def about(batch):
+    """A cut-off of 8 kHz, at the beginning."""
+    return Conditions(torch.full((batch,), 8_000.0), torch.zeros(batch, dtype=torch.int64), RATE)
+
+
+def learning(model):
+    """One training step of 8 items of one second, in bfloat16."""
+    optimizer, x = torch.optim.Adam(model.parameters()), 0.1 * torch.randn(8, 1, 47 * 1_024)
+
+    def step():
+        with torch.autocast("cpu", torch.bfloat16):
+            estimate = model(x, about(8))
+        view = estimate.log_magnitude if estimate.waveform is None else estimate.waveform
+        torch.autograd.backward(view.square().mean())
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def main():
+    """Print a line each."""
+    torch.set_num_threads(1)
+    up = discover()
+    x, source = 0.1 * torch.randn(1, 1, round(SECONDS * RATE)), 0.1 * torch.randn(1, 20 * 16_000)
+    for precision in ("float32", "bfloat16"):
+        models = {
+            name: up.model(use, checkpoint="none", precision=precision)
+            for name, use in {"wave": "waveform-unet", "spec": "spectral-unet"}.items()
+        }
+        for model in models.values():
+            count = sum(weight.numel() for weight in model.parameters())
+            with torch.no_grad():
+                spent = least(lambda model=model: model(x, about(1))) / SECONDS
+            print(f"{type(model).__name__:15} {count / 1e6:.2f} M  {precision}  {spent:.3f} CPU-s per s of audio")
+        fusion = up.fusion("magnitude-phase")
+        pipeline = Pipeline(up.resampler("poly-sinc-hq"), RATE, models, fusion, cutoff_hz=8_000.0)
+        spent = least(lambda pipeline=pipeline: pipeline(source, 16_000), 2) / 20
+        print(f"{'both, 16 kHz in':15}         {precision}  {spent:.3f} CPU-s per s of audio")
+    for model in models.values():
+        print(f"{type(model).__name__:15} training step, 8 x 1 s: {least(learning(model.train()), 3):.2f} CPU-s")
+
+
+if __name__ == "__main__":
+    main()

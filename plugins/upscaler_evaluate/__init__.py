@@ -1,0 +1,1 @@
+"""`upscaler evaluate`: pipelines on recordings, beside the resampler alone and the null system."""

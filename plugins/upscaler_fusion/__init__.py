@@ -1,0 +1,1 @@
+"""Fusions: `magnitude-phase` and `blend`."""

@@ -1,0 +1,35 @@
+"""What this plugin offers."""
+
+from collections.abc import Iterable
+
+from upscaler_core import Component, Options, hookimpl, option
+
+
+class MagnitudePhaseOptions(Options):
+    """Options of `magnitude-phase`."""
+
+    magnitude: str = option("spec", help="the model whose magnitude is taken")
+    phase: str = option("wave", help="the model whose waveform's phase is taken")
+    iterations: int = option(
+        2, ge=0, le=8, help="Griffin-Lim steps that make phases above the cut-off agree with the magnitude"
+    )
+
+
+class BlendOptions(Options):
+    """Options of `blend`."""
+
+    weights: dict[str, float] = option({}, help="weight of each model by its name; without any, all count alike")
+
+
+@hookimpl
+def upscaler_fusions() -> Iterable[Component]:
+    """Offer the fusions."""
+    return [
+        Component(
+            "magnitude-phase",
+            "upscaler_fusion.magnitude_phase:MagnitudePhase",
+            MagnitudePhaseOptions,
+            "one model's magnitude with the phase of another one's waveform",
+        ),
+        Component("blend", "upscaler_fusion.blend:Blend", BlendOptions, "the weighted mean of the models' waveforms"),
+    ]

@@ -1,0 +1,40 @@
+"""`stereo`: a loss of mid = (left + right) / 2 and side = (left − right) / 2 (Steinmetz, Pons, Pascual and Serrà, 2021).
+
+Left and right by themselves tell little of a stereo image: what is faint in both, the side of a narrow mix, is lost in
+their sum with the mid. As a signal of its own it counts as much as the mid, in logarithms above all. Anything but two
+channels goes to the loss as it is.
+
+>>> from upscaler_losses.options import StereoOptions
+>>> loss = Stereo(StereoOptions(of="l1"))
+>>> loss(torch.tensor([[[1.0], [0.0]]]), torch.tensor([[[0.0], [1.0]]]))     # swapped: mid 0, side 1
+tensor(0.5000)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from upscaler_core import Loss, Options
+from upscaler_losses.options import StereoOptions
+from upscaler_losses.spectral import MultiResolutionStft
+from upscaler_losses.waveform import L1
+
+
+class Stereo:
+    """The loss `stereo`."""
+
+    def __init__(self, options: StereoOptions) -> None:
+        self.loss: Loss = L1(Options()) if options.of == "l1" else MultiResolutionStft(options)
+
+    def __call__(self, estimate: Tensor, target: Tensor) -> Tensor:
+        """Two `[batch, channel, time]` -> a scalar."""
+        return self.loss(mid_side(estimate), mid_side(target))
+
+
+def mid_side(x: Tensor) -> Tensor:
+    """`[batch, 2, time]` -> mid and side, the same shape; other channel counts stay as they are."""
+    if x.shape[1] != 2:
+        return x
+    left, right = x.unbind(1)
+    return torch.stack(((left + right) / 2, (left - right) / 2), 1)

@@ -1,0 +1,36 @@
+"""The options of the metrics, apart from the code that computes, so that listing them loads no torch."""
+
+from typing import Literal
+
+from upscaler_core import Options, option
+
+
+class LsdOptions(Options):
+    """Options of `lsd`."""
+
+    definition: Literal["house", "paper", "ssr_eval"] = option(
+        "house",
+        help="of power, with a floor; of magnitude as the white paper writes it, half of that; as ssr_eval does",
+    )
+
+
+class CutoffOptions(Options):
+    """What every metric that looks at one side of the cut-off shares."""
+
+    cutoff_hz: float = option(8_000.0, gt=0, le=384_000, unit="Hz", help="where the estimate's source ended")
+
+
+class LsdHfOptions(LsdOptions, CutoffOptions):
+    """Options of `lsd-hf`."""
+
+
+class PesqOptions(Options):
+    """Options of `pesq`."""
+
+    mode: Literal["wb", "nb"] = option("wb", help="wide band at 16 kHz (P.862.2), or narrow band at 8 kHz (P.862)")
+
+
+class StoiOptions(Options):
+    """Options of `stoi`."""
+
+    extended: bool = option(False, help="the extended measure, for noise that comes and goes")

@@ -1,0 +1,1 @@
+"""Training: a recipe in, checkpoints, logs and a report out."""

@@ -1,0 +1,196 @@
+"""The data set: excerpt n is a pure function of the seed and n, so neither workers nor a resumption change it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from upscaler_core import Degradation, discover
+from upscaler_train.bands import lowpass
+from upscaler_train.recipe import ChanceUse, RecipeSpec
+from upscaler_train.recordings import Recording
+
+TRIES = 20
+"""Silent excerpts are drawn again, but not for ever."""
+SILENCE = 1e-4
+"""RMS: −80 dBFS."""
+MIX_DB = 12.0
+"""A mixed-in excerpt is up to so much quieter."""
+
+
+class Excerpt(NamedTuple):
+    """One excerpt."""
+
+    target: Tensor
+    """`[channel, time]`: the recording."""
+    baseline: Tensor
+    """`[channel, time]`: what the models are given."""
+    cutoff_hz: float
+    """Where the baseline's content ends."""
+    bandwidth_hz: float
+    """Where the target's content ends."""
+    start: int
+    """A position in the stream of all excerpts, for the models' noise."""
+    source: str
+    """The recordings that it is from."""
+
+
+class Batch(NamedTuple):
+    """Several excerpts."""
+
+    target: Tensor
+    """`[batch, channel, time]`"""
+    baseline: Tensor
+    """`[batch, channel, time]`"""
+    cutoff_hz: Tensor
+    """`[batch]`"""
+    bandwidth_hz: Tensor
+    """`[batch]`"""
+    start: Tensor
+    """`[batch]`"""
+    sources: list[str]
+
+
+def collate(excerpts: list[Excerpt]) -> Batch:
+    """Put excerpts together."""
+    targets, baselines, cutoffs, bandwidths, starts, sources = zip(*excerpts, strict=True)
+    return Batch(
+        torch.stack(targets),
+        torch.stack(baselines),
+        torch.tensor(cutoffs),
+        torch.tensor(bandwidths),
+        torch.tensor(starts),
+        list(sources),
+    )
+
+
+@dataclass
+class Clean:
+    """An undamaged excerpt on its way."""
+
+    audio: Tensor
+    bandwidth_hz: float
+    source: str
+
+
+class Excerpts(Dataset[Excerpt]):
+    """All excerpts that a recipe can draw; `excerpts[n]` for any n >= 0.
+
+    Args:
+        recipe: says how.
+        recordings: drawn from in proportion to their lengths.
+        rate: the models' rate, Hz.
+        samples: an excerpt's length.
+    """
+
+    def __init__(self, recipe: RecipeSpec, recordings: Sequence[Recording], rate: int, samples: int) -> None:
+        self.recipe, self.recordings, self.rate, self.samples = recipe, recordings, rate, samples
+        self.ends = torch.tensor(list(accumulate(recording.frames for recording in recordings)))
+
+    def __getitem__(self, n: int) -> Excerpt:
+        with _one_thread():  # as in a worker: the last bits of a sum change with the number of threads
+            return self._excerpt(n)
+
+    def _excerpt(self, n: int) -> Excerpt:
+        chance = generator(self.recipe.seed, "excerpt", n)
+        clean = self._clip(chance)
+        if _happens(self.recipe.mix, chance):
+            clean = _sum(clean, self._clip(chance), chance)
+        for probability, degrade in self._augmentations:
+            if _happens(probability, chance):
+                changed = degrade(clean.audio, self.rate, chance)
+                clean.audio = changed.audio
+                clean.bandwidth_hz = min(clean.bandwidth_hz, changed.bandwidth_hz or self.rate)
+        baseline, cutoff = self._degraded(clean, chance)
+        return Excerpt(clean.audio, baseline, cutoff, clean.bandwidth_hz, n * self.samples, clean.source)
+
+    def _clip(self, chance: torch.Generator) -> Clean:
+        """A stretch of one recording that is not silent."""
+        for _ in range(TRIES):
+            place = int(torch.randint(int(self.ends[-1]), (), generator=chance))
+            recording = self.recordings[int(torch.searchsorted(self.ends, place, right=True))]
+            last = max(0, recording.frames - self.samples)
+            start = int(torch.randint(last + 1, (), generator=chance))
+            audio = self._channels(recording.read(start, self.samples), chance)
+            if float(audio.square().mean().sqrt()) > SILENCE:
+                break
+        return Clean(audio, recording.bandwidth_hz, recording.source)
+
+    def _channels(self, audio: Tensor, chance: torch.Generator) -> Tensor:
+        """Any channels -> one of them or their mean, or two."""
+        if self.recipe.channels == "mono":
+            choice = int(torch.randint(audio.shape[0] + 1, (), generator=chance))
+            return audio[choice : choice + 1] if choice < audio.shape[0] else audio.mean(0, keepdim=True)
+        return audio[:2] if audio.shape[0] > 1 else audio.expand(2, -1).clone()
+
+    def _degraded(self, clean: Clean, chance: torch.Generator) -> tuple[Tensor, float]:
+        """The input, and where its content ends: bandwidth, degradations, down-sampling (white paper §3.2)."""
+        limited = self._band_limit(clean.audio, self.rate, chance)
+        audio, cutoff = limited.audio, min(limited.bandwidth_hz or self.rate, clean.bandwidth_hz)
+        damaged = False
+        for probability, degrade in self._degradations if self.recipe.robust_training else ():
+            if _happens(probability, chance):
+                changed = degrade(audio, self.rate, chance)
+                audio, cutoff, damaged = changed.audio, min(changed.bandwidth_hz or self.rate, cutoff), True
+        if damaged:  # noise above the band would be gone, had the input come at its own low rate
+            audio = lowpass(audio[None], torch.tensor([cutoff]), self.rate)[0]
+        return audio, cutoff
+
+    @cached_property
+    def _band_limit(self) -> Degradation:
+        use = self.recipe.band_limit
+        return discover().degradation(use.use, **use.options)
+
+    @cached_property
+    def _augmentations(self) -> list[tuple[float, Degradation]]:
+        return _built(self.recipe.augmentations)
+
+    @cached_property
+    def _degradations(self) -> list[tuple[float, Degradation]]:
+        return _built(self.recipe.degradations)
+
+
+def _built(uses: Sequence[ChanceUse]) -> list[tuple[float, Degradation]]:
+    return [(use.probability, discover().degradation(use.use, **use.options)) for use in uses]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _happens(probability: float, chance: torch.Generator) -> bool:
+    return float(torch.rand((), generator=chance)) < probability
+
+
+def _sum(one: Clean, other: Clean, chance: torch.Generator) -> Clean:
+    """Both together, the second one quieter; full only where both are."""
+    gain = 10 ** (-MIX_DB / 20 * float(torch.rand((), generator=chance)))
+    audio = one.audio + gain * other.audio
+    audio = audio / audio.abs().amax().clamp(min=1)
+    return Clean(audio, min(one.bandwidth_hz, other.bandwidth_hz), f"{one.source} + {other.source}")
+
+
+def generator(*what: int | str) -> torch.Generator:
+    """A generator seeded by a hash of what it is for."""
+    return torch.Generator().manual_seed(seed_of(*what))
+
+
+def seed_of(*what: int | str) -> int:
+    """A seed that differs for everything that it is for."""
+    digest = hashlib.blake2b("/".join(map(str, what)).encode(), digest_size=7).digest()
+    return int.from_bytes(digest, "little")

@@ -1,0 +1,20 @@
+"""Offers the command `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from upscaler_core import Component, hookimpl
+
+
+@hookimpl
+def upscaler_commands() -> Iterable[Component]:
+    """What makes the models' weights."""
+    return [
+        Component(
+            "train",
+            "upscaler_train.command:Train",
+            summary="Train models by a recipe file; goes on exactly where it was stopped.",
+            extra="ai-audio-upscaler[train]",
+        )
+    ]

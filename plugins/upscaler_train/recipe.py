@@ -1,0 +1,110 @@
+"""The recipe's form: everything that a training run depends on, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from upscaler_core import Fault, Kind, Options, Spec, Use, option
+
+
+class LossUse(Use):
+    """A loss, and how much it counts."""
+
+    weight: float = Field(1.0, gt=0, le=1e6, description="factor in the sum of all losses")
+
+
+class ChanceUse(Use):
+    """A degradation, and how often it is applied."""
+
+    probability: float = Field(1.0, ge=0, le=1, description="share of the excerpts that it is applied to")
+
+
+class DataSpec(Options):
+    """Which recordings, and where they are kept decoded. Paths begin at the recipe's folder."""
+
+    train: list[str] = option(help="files, folders and globs to train on", min_length=1)
+    validation: list[str] = option([], help="files, folders and globs to score on, none of them trained on")
+    cache: str | None = option(None, help="folder for decoded audio; null = one in the user's cache folder")
+    cache_gib: float = option(20, unit="GiB", gt=0, le=10_000, help="decoded audio kept at most")
+
+
+class OptimizerSpec(Options):
+    """Adam, with the white paper's numbers (§3.4)."""
+
+    learning_rate: float = option(1e-4, gt=0, le=1, help="step size of Adam")
+    betas: tuple[float, float] = option((0.5, 0.9), help="decay of Adam's two moments")
+    weight_decay: float = option(0.0, ge=0, le=1, help="shrinks the weights, decoupled from the gradient (AdamW)")
+    clip: float = option(1.0, gt=0, le=1e6, help="largest norm of the gradient")
+    schedule: Literal["constant", "cosine"] = option("constant", help="course of the learning rate after the warm-up")
+    warmup: int = option(
+        0, unit="steps", ge=0, le=1_000_000, help="steps over which the learning rate rises to its value"
+    )
+
+
+class ScoringSpec(Options):
+    """How the validation recordings are scored."""
+
+    every: int = option(1, unit="epochs", ge=1, le=10_000, help="epochs from one scoring to the next")
+    cutoffs: list[int] = option([4_000, 8_000, 12_000], unit="Hz", min_length=1, help="where the scored inputs end")
+    clips: int = option(1, ge=1, le=1_000, help="clips of each recording, evenly spread")
+    seconds: float = option(3.0, unit="s", gt=0, le=60, help="length of a clip")
+
+
+class RecipeSpec(Spec):
+    """A training recipe's form."""
+
+    data: DataSpec = option(help="which recordings")
+    seconds: float = option(1.0, unit="s", ge=0.05, le=60, help="length of an excerpt")
+    excerpts: int = option(1_000, ge=1, le=10_000_000, help="excerpts in an epoch")
+    mix: float = option(0.0, ge=0, le=1, help="share of the excerpts that are the sum of two recordings")
+    channels: Literal["mono", "independent", "mid-side"] = option(
+        "mono",
+        help="one channel (or the mean of two) at a time, or two, which meet the models as in a pipeline's stereo",
+    )
+    resampler: Annotated[Use, Kind.RESAMPLER] = option(
+        Use(use="poly-sinc-hq"), help="brings recordings to the models' rate, and makes the inputs of the scoring"
+    )
+    augmentations: Annotated[list[ChanceUse], Kind.DEGRADATION] = option(
+        [], help="applied in order to the excerpt itself, so to the input and the target alike"
+    )
+    band_limit: Annotated[Use, Kind.DEGRADATION] = option(
+        Use(use="band-limit"), help="takes away what the models learn to bring back"
+    )
+    robust_training: bool = option(True, help="apply the degradations; without them inputs are band-limited only")
+    degradations: Annotated[list[ChanceUse], Kind.DEGRADATION] = option(
+        [], help="applied in order to the band-limited input, which is then limited to its band again"
+    )
+    models: Annotated[dict[str, Use], Kind.MODEL] = option(
+        help="models to train, by names of your choice", min_length=1
+    )
+    fusion: Annotated[Use | None, Kind.FUSION] = option(None, help="joins the models' estimates; one alone needs none")
+    keep_source_band: bool = option(True, help="add nothing below the cut-off, as pipelines do")
+    losses: Annotated[list[LossUse], Kind.LOSS] = option([], help="minimized beside the models' own objectives")
+    optimizer: OptimizerSpec = option(OptimizerSpec(), help="Adam's numbers")
+    batch: int = option(8, unit="excerpts", ge=1, le=4_096, help="excerpts in a step, of each process")
+    epochs: int = option(50, ge=1, le=1_000_000, help="epochs to train")
+    ema: float = option(0.999, ge=0, lt=1, help="decay of the weights' moving average, which is what is kept")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
+        "auto", help="of the forward pass; auto = float16 on CUDA, bfloat16 where the processor is fast at it"
+    )
+    seed: int = option(0, ge=0, le=2**63 - 1, help="for everything drawn by chance")
+    workers: int | None = option(
+        None, ge=0, le=64, help="processes that prepare excerpts; null = up to 4, 0 on Windows"
+    )
+    scoring: ScoringSpec = option(ScoringSpec(), help="how the validation recordings are scored")
+    metric: Annotated[Use, Kind.METRIC] = option(Use(use="lsd"), help="what decides which weights are best")
+    reference: Annotated[Use, Kind.MODEL] = option(
+        Use(use="tilted-noise"), help="a model that has learned nothing, scored beside the trained ones"
+    )
+    patience: int | None = option(None, unit="scorings", ge=1, help="stop after so many without a better score")
+    save_minutes: float = option(5.0, unit="min", ge=0, le=1_440, help="save at least so often, and after each epoch")
+
+    def faults(self) -> Iterator[Fault]:
+        """What depends on several keys."""
+        if len(self.models) > 1 and self.fusion is None:
+            yield Fault(("models",), f"{len(self.models)} models need a fusion: add the key 'fusion'")
+        if self.patience and not self.data.validation:
+            yield Fault(("patience",), "needs recordings to score on: add data.validation")

@@ -1,0 +1,164 @@
+"""Recordings, decoded once: brought to the models' rate and kept as 16-bit samples on disk, so that an excerpt is cheap.
+
+A recording is two files in the cache: `KEY.pcm`, frames of little-endian int16, and `KEY.json`, what is known of it. The
+second is written last, so where it stands the first is whole. The key is made of the source's path, size and time of
+change and of the rate, so a changed source is decoded again. 16 bits are spread over the recording's own peak.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from glob import glob
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from upscaler_core import InputError, Kind, Registry, Resample, UsageError, open_source, survey, whole_or_absent
+
+BLOCK = 65_536
+HEADROOM = 1.5
+"""3.5 dB for what resampling finds between the samples."""
+FULL_SCALE = 32_767
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One decoded recording."""
+
+    source: str
+    pcm: str
+    frames: int
+    channels: int
+    scale: float
+    """What an int16 of full scale stands for."""
+    bandwidth_hz: float
+    """Where its content ends."""
+
+    def read(self, start: int, frames: int) -> Tensor:
+        """`[channel, frames]` float32 from a sample on, zeros beyond the end."""
+        samples = np.memmap(self.pcm, "<i2", "r", shape=(self.frames, self.channels))[start : start + frames]
+        audio = torch.from_numpy(np.array(samples)).T * (self.scale / FULL_SCALE)
+        return torch.nn.functional.pad(audio, (0, frames - audio.shape[-1]))
+
+
+class Cache:
+    """Decoded recordings at one rate.
+
+    Args:
+        folder: where they are kept.
+        limit: bytes; what this run does not need goes first, the oldest first.
+        rate: Hz.
+        resample: brings recordings to that rate.
+        registry: where readers are found.
+    """
+
+    def __init__(self, folder: Path, limit: float, rate: int, resample: Resample, registry: Registry) -> None:
+        self.folder, self.limit, self.rate, self.resample, self.registry = folder, limit, rate, resample, registry
+        self.used = 0
+
+    def recordings(self, paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[Recording | None]:
+        """Each path's recording, decoded where it is new; None, after a warning, for what cannot be used.
+
+        Raises:
+            UsageError: together they need more than the limit.
+        """
+        for path in paths:
+            try:
+                recording = self._recording(path, warn)
+            except InputError as error:
+                warn(f"{error}; left out")
+                yield None
+                continue
+            self.used += 2 * recording.frames * recording.channels
+            if self.used > self.limit:
+                raise UsageError(
+                    f"the recordings need more than {self.limit / 2**30:g} GiB when decoded: raise data.cache_gib"
+                )
+            yield recording
+        self._prune()
+
+    def _recording(self, path: Path, warn: Callable[[str], None]) -> Recording:
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        identity = f"1/{path.resolve()}/{facts.st_size}/{facts.st_mtime_ns}/{self.rate}"
+        key = self.folder / hashlib.blake2b(identity.encode(errors="surrogateescape"), digest_size=12).hexdigest()
+        pcm, card = key.with_suffix(".pcm"), key.with_suffix(".json")
+        if not (card.is_file() and pcm.is_file()):
+            recording = self._decode(path, pcm, warn)
+            with whole_or_absent(card) as part:
+                part.write_text(json.dumps(asdict(recording)))
+        os.utime(card)
+        return Recording(**json.loads(card.read_text()))
+
+    def _decode(self, path: Path, pcm: Path, warn: Callable[[str], None]) -> Recording:
+        with open_source(path, self.registry) as source:
+            rate, channels = source.info.rate, source.info.channels
+            listener = _Peak()
+            bandwidth = survey(listener.hear(source.blocks(BLOCK)), rate).bandwidth()
+            if not listener.peak:
+                raise InputError(f"{path} holds only silence")
+            scale, frames = HEADROOM * listener.peak, 0
+            with whole_or_absent(pcm) as part, part.open("wb") as file:
+                for block in self.resample.stream(source.blocks(BLOCK), rate, self.rate):
+                    whole = (block.T * (FULL_SCALE / scale)).round().clamp(-FULL_SCALE, FULL_SCALE)
+                    file.write(whole.numpy().astype("<i2").tobytes())
+                    frames += block.shape[-1]
+            if source.damage:
+                warn(f"{path} is damaged: {source.damage}; what is there was decoded")
+        return Recording(str(path), str(pcm), frames, channels, scale, min(bandwidth.cutoff_hz, self.rate / 2))
+
+    def _prune(self) -> None:
+        """Forget the recordings that were used longest ago, until the rest is within the limit."""
+        cards = sorted(self.folder.glob("*.json"), key=lambda card: -card.stat().st_mtime_ns)
+        total = 0
+        for card in cards:
+            pcm = card.with_suffix(".pcm")
+            total += pcm.stat().st_size if pcm.is_file() else 0
+            if total > self.limit:
+                card.unlink(missing_ok=True)
+                pcm.unlink(missing_ok=True)
+
+
+class _Peak:
+    """The largest magnitude in a stream that passes by."""
+
+    peak = 0.0
+
+    def hear(self, stream: Iterable[Tensor]) -> Iterator[Tensor]:
+        for block in stream:
+            self.peak = max(self.peak, float(block.abs().max()) if block.numel() else 0.0)
+            yield block
+
+
+def default_folder() -> Path:
+    """Where decoded recordings are kept unless the recipe says otherwise."""
+    base = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ai-audio-upscaler" / "recordings"
+
+
+def audio_files(patterns: Sequence[str], base: Path, registry: Registry) -> list[Path]:
+    """The files that patterns (files, folders, globs, from `base`) name, each once, sorted within a pattern.
+
+    Raises:
+        UsageError: a pattern names none.
+    """
+    suffixes = {suffix for entry in registry.of(Kind.READER) for suffix in entry.component.suffixes}
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        place = base / Path(pattern).expanduser()
+        if place.is_dir():
+            files = [p for p in sorted(place.rglob("*")) if p.suffix.lower() in suffixes and p.is_file()]
+        else:
+            files = [place] if place.is_file() else [Path(p) for p in sorted(glob(str(place), recursive=True))]  # noqa: PTH207 - absolute patterns too
+        if not files:
+            raise UsageError(f"{place}: there is no audio file")
+        found.update(dict.fromkeys(files))
+    return list(found)

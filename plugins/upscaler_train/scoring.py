@@ -1,0 +1,109 @@
+"""Validation: fixed clips of recordings that are not trained on, limited at several cut-offs, scored by a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from upscaler_core import Metric, Resample
+from upscaler_train.bands import lowpass
+from upscaler_train.recipe import ScoringSpec
+from upscaler_train.recordings import Recording
+from upscaler_train.system import System
+
+Scores = dict[str, float]
+"""The mean score of all clips, by cut-off in Hz."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A validation clip, `[1, channel, time]`, and its inputs by cut-off."""
+
+    source: str
+    target: Tensor
+    inputs: dict[int, Tensor]
+    bandwidth_hz: Tensor
+    """`[1]`."""
+
+
+class Scoring:
+    """Scores systems on the same clips.
+
+    Args:
+        spec: how many clips, how long, which cut-offs.
+        recordings: where they are from.
+        metric: scores an estimate.
+        resample: makes the inputs: down to twice the cut-off and up again.
+        rate: Hz.
+        samples: a clip's length.
+        channels: 1 or 2.
+    """
+
+    def __init__(
+        self,
+        spec: ScoringSpec,
+        recordings: Sequence[Recording],
+        metric: Metric,
+        resample: Resample,
+        rate: int,
+        samples: int,
+        channels: int,
+    ) -> None:
+        self.metric, self.rate, self.cutoffs = metric, rate, spec.cutoffs
+        self.clips = [
+            _clip(recording, (index + 0.5) / spec.clips, samples, channels, spec.cutoffs, resample, rate)
+            for recording in recordings
+            for index in range(spec.clips)
+        ]
+
+    def of(self, system: System | None, device: torch.device) -> Scores:
+        """The score of a system; None does nothing."""
+        return {str(cutoff): self._mean(system, cutoff, device) for cutoff in self.cutoffs}
+
+    def better(self, score: float, best: float | None) -> bool:
+        """Whether a mean score is an improvement."""
+        return best is None or (score > best if self.metric.higher_is_better else score < best)
+
+    def _mean(self, system: System | None, cutoff: int, device: torch.device) -> float:
+        scores = [float(self._score(system, clip, cutoff, device)) for clip in self.clips]
+        return sum(scores) / len(scores)
+
+    def _score(self, system: System | None, clip: Clip, cutoff: int, device: torch.device) -> Tensor:
+        x = clip.inputs[cutoff]
+        heard = x if system is None else enhanced(system, x, cutoff, device)
+        return self.metric(lowpass(heard, clip.bandwidth_hz, self.rate), clip.target, self.rate)
+
+
+def mean(scores: Scores) -> float:
+    """One number of all cut-offs."""
+    return sum(scores.values()) / len(scores)
+
+
+def enhanced(system: System, x: Tensor, cutoff_hz: float, device: torch.device) -> Tensor:
+    """What a system, in evaluation mode, makes of `[1, channel, time]` that ends at a cut-off."""
+    system.eval()
+    with torch.no_grad():
+        cutoff = torch.tensor([float(cutoff_hz)], device=device)
+        heard = system(x.to(device), cutoff, torch.zeros(1, dtype=torch.int64, device=device)).waveform
+    return heard.cpu()  # type: ignore[no-any-return]
+
+
+def _clip(
+    recording: Recording,
+    place: float,
+    samples: int,
+    channels: int,
+    cutoffs: Sequence[int],
+    resample: Resample,
+    rate: int,
+) -> Clip:
+    audio = recording.read(round(max(0, recording.frames - samples) * place), samples)
+    audio = audio.mean(0, keepdim=True) if channels == 1 else audio[:2].expand(2, -1).clone()
+    bandwidth = torch.tensor([recording.bandwidth_hz])
+    inputs = {
+        cutoff: resample(resample(audio, rate, 2 * cutoff), 2 * cutoff, rate)[:, :samples][None] for cutoff in cutoffs
+    }
+    return Clip(recording.source, lowpass(audio[None], bandwidth, rate), inputs, bandwidth)

@@ -1,0 +1,1 @@
+"""The white paper's two networks, `waveform-unet` and `spectral-unet`."""

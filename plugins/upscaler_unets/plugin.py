@@ -1,0 +1,49 @@
+"""What this plugin offers."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from upscaler_core import Component, ModelOptions, hookimpl, option
+
+Part = Literal["gate", "noise", "style", "skips"]
+
+
+class UNetOptions(ModelOptions):
+    """What both networks' options have in common."""
+
+    rate: int = option(48_000, ge=8_000, le=384_000, unit="Hz", help="the sample rate it works at")
+    base_channels: Literal[16, 32, 64] = option(32, help="channels at the finest level; they double at each, up to 8x")
+    without: tuple[Part, ...] = option(
+        (), help="parts left out, to see what they are worth: gate, noise, style (the cut-off's AdaIN), skips"
+    )
+
+
+class WaveformUNetOptions(UNetOptions):
+    """Options of `waveform-unet`."""
+
+    num_layers: int = option(4, ge=3, le=6, help="levels, each at a quarter of the rate of the one before")
+
+
+class SpectralUNetOptions(UNetOptions):
+    """Options of `spectral-unet`."""
+
+    num_layers: int = option(4, ge=3, le=6, help="levels, each at half or a quarter of the frequencies before")
+
+
+@hookimpl
+def upscaler_models() -> Iterable[Component]:
+    """Offer the models."""
+    return [
+        Component(
+            "waveform-unet",
+            "upscaler_unets.waveform:WaveformUNet",
+            WaveformUNetOptions,
+            "1-D U-Net on the waveform: the baseline and what it lacks",
+        ),
+        Component(
+            "spectral-unet",
+            "upscaler_unets.spectral:SpectralUNet",
+            SpectralUNetOptions,
+            "2-D U-Net on the log-magnitude spectrogram: what stands above the cut-off",
+        ),
+    ]

@@ -1,0 +1,104 @@
+"""`spectral-unet`: a 2-D U-Net that extends the baseline's log-magnitude spectrogram above the cut-off (§2.2.3).
+
+    log|STFT| ─┬─ − level ──────┐
+               ├─ guess − level ┼─ 4 bins a band ─ conv ─ U-Net ─ conv ─ 4 bins a band ─ + guess ─ above the cut-off ─┐
+               │  log2(f / c) ──┘                                                       below it ─────────────────────┴─►
+               └─────────────────────────────────────────────────────────────────────────┘
+
+It predicts relative to a guess that needs no learning: above the cut-off c, each frame goes on at the mean log-magnitude of
+its band from 0.65 c to 0.88 c, falling by 12 dB an octave. The level, that mean over some 90 ms, is taken off all inputs, so
+that a quiet passage is restored as a loud one is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d, pad
+
+from upscaler_core import (
+    Conditions,
+    Estimate,
+    Grid,
+    choose_dtype,
+    computing,
+    fixed_initialization,
+    load_checkpoint,
+    stft,
+)
+from upscaler_unets.plugin import SpectralUNetOptions
+from upscaler_unets.unet import UNet, shape_of
+
+GRID = Grid(1024, 256)
+PATCH = 4
+"""Bins a band of the finest level."""
+STRIDES = [(4, 1), (2, 2), (2, 2), (2, 1), (2, 1)]
+"""Bands and frames of each level that make one of the next: time is thinned by four in all."""
+AROUND = 8
+"""Frames on each side that the level is a mean of."""
+LOWEST, HIGHEST = 0.65, 0.88
+"""The band that the guess goes on from, relative to the cut-off."""
+SPREAD = 3.0
+"""What magnitudes are divided by, natural log; below twice that under the level (-52 dB) they are all alike."""
+SILENCE = 1e-7
+"""The least magnitude."""
+
+
+class SpectralUNet(nn.Module):
+    """The model `spectral-unet`."""
+
+    def __init__(self, options: SpectralUNetOptions) -> None:
+        super().__init__()
+        self.options, checkpoint = load_checkpoint(options, "spectral-unet", __package__)
+        channels = self.options.base_channels
+        with fixed_initialization():
+            self.front = nn.Conv2d(3, channels, (PATCH, 3), (PATCH, 1), padding=(0, 1))
+            self.unet = UNet(
+                "spectral-unet", channels, (3, 3), STRIDES[: self.options.num_layers - 1], self.options.without
+            )
+            self.head = nn.ConvTranspose2d(channels, 1, (PATCH, 1), (PATCH, 1))
+        if checkpoint:
+            checkpoint.into(self)
+        self.rate = self.options.rate
+        self.granule = GRID.hop * self.unet.step
+        reach = GRID.hop * (self.unet.reach + 1 + AROUND) + GRID.n_fft // 2
+        self.reach = reach if reach <= self.rate // 2 else None
+        self.eval()
+        self.dtype = choose_dtype(self, self.options.precision)
+
+    @staticmethod
+    def options_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The options that a state dict tells."""
+        return shape_of(state)
+
+    def forward(self, baseline: Tensor, about: Conditions) -> Estimate:
+        """`[batch, 1, time]` -> a log-magnitude without phase."""
+        magnitude = stft(baseline, GRID).abs().clamp(min=SILENCE).log()
+        octaves = octaves_above(about, baseline.device)
+        mean = band_mean(magnitude, octaves)
+        guess = mean - 2 * math.log(2) * octaves
+        level = avg_pool1d(mean[:, 0], 2 * AROUND + 1, stride=1, padding=AROUND, count_include_pad=False)[:, None]
+        told = [((given - level) / SPREAD).clamp(min=-2) for given in (magnitude, guess)]
+        told.append(octaves.expand_as(magnitude))
+        frames = magnitude.shape[-1]
+        inputs = pad(torch.cat(told, 1)[:, :, :-1], (0, -frames % self.unet.step))  # the Nyquist bin is left out
+        with computing(self):
+            offset = self.head(self.unet(self.front(inputs), about, GRID.hop))
+        restored = guess + pad(offset.float()[..., :frames], (0, 0, 0, 1), mode="replicate")
+        return Estimate(log_magnitude=torch.where(octaves > 0, restored, magnitude), grid=GRID)
+
+
+def octaves_above(about: Conditions, device: torch.device) -> Tensor:
+    """How far each bin lies above the cut-off, octaves: `[batch, 1, bin, 1]`, at least -4."""
+    bins = torch.arange(GRID.n_fft // 2 + 1, device=device) * about.rate / GRID.n_fft
+    return (bins / about.cutoff_hz[:, None]).clamp(min=1 / 16).log2()[:, None, :, None]
+
+
+def band_mean(magnitude: Tensor, octaves: Tensor) -> Tensor:
+    """Mean log-magnitude of the band below the cut-off that the guess goes on from: `[batch, 1, 1, frame]`."""
+    band = (octaves >= math.log2(LOWEST)) & (octaves <= math.log2(HIGHEST))
+    return (magnitude * band).sum(-2, keepdim=True) / band.sum(-2, keepdim=True).clamp(min=1)
