@@ -3,16 +3,22 @@
     python benchmarks/bandwidth.py --data FOLDER [--every 3] [--seconds 10] [--originals]
 
 Reads every audio file under the folder (the middle of each), applies each filter at each cut-off, stores every other result
-as 16 bits with dither, and compares the measured cut-off with the filter's own −6 dB point. A clip is not counted at a
-cut-off that its own content does not reach. Where a `manifest.csv` beside a file says where its content ends (columns `file`
-and `bandwidth_hz`), what is found in the untouched clip is compared with that. Needs the extra "bench"; AAC needs ffmpeg.
+as 16 bits with dither, and compares the measured cut-off with the filter's own −6 dB point. **Steep** is a filter whose
+response falls from −6 to −40 dB within a third of an octave. A clip is not counted at a −6 dB point that its own content
+does not reach: its level in the third of an octave below (98th percentile of frames) must be 20 dB above 16-bit dither, and
+it must have no edge of its own less than a tenth above. Files made by soxr VHQ at lower rates are measured too. Where a
+`manifest.csv` beside a file says where its content ends (columns `file` and `bandwidth_hz`), what is found in the untouched
+clip is compared with that. Needs the extra "bench"; AAC needs ffmpeg.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import io
+import itertools
+import math
 import shutil
 import subprocess
 from collections import defaultdict
@@ -26,7 +32,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import signal
 
-from upscaler_core.measure import Bandwidth, survey
+from upscaler_core.measure import LOWEST_HZ, PER_OCTAVE, Bandwidth, Survey, survey
 
 Audio = NDArray[np.float64]  # [time, channel]
 CUTOFFS = (4000, 8000, 12000, 16000)
@@ -37,14 +43,17 @@ DESIGNS = {
     "Butterworth": lambda order, fc, rate: signal.butter(order, fc, fs=rate, output="sos"),
     "Bessel": lambda order, fc, rate: signal.bessel(order, fc, fs=rate, output="sos", norm="mag"),
 }
-STEEP = (
+KINDS = (
     "soxr VHQ down and up", "soxr MQ down and up", "Kaiser FIR", "Hann FIR", "elliptic 12", "elliptic 8", "elliptic 6",
-    "Chebyshev I 12", "Chebyshev I 8", "Chebyshev I 6", "Chebyshev II 12", "Chebyshev II 8", "Butterworth 12",
-    "Butterworth 8",
+    "elliptic 4", "Chebyshev I 12", "Chebyshev I 8", "Chebyshev I 6", "Chebyshev I 4", "Chebyshev II 12",
+    "Chebyshev II 8", "Chebyshev II 4", "Butterworth 12", "Butterworth 8", "Butterworth 6", "Butterworth 4", "Bessel 12",
+    "Bessel 8",
 )  # fmt: skip
-SOFT = ("elliptic 4", "Chebyshev I 4", "Chebyshev II 4", "Butterworth 6", "Butterworth 4", "Bessel 12", "Bessel 8")
-SOXR_6DB = 0.949
-"""soxr's −6 dB point, in Nyquist frequencies of the lower rate; measured with white noise."""
+DITHER_DB = -128.0
+"""16-bit dither's level in the survey's bands."""
+RATES = (8000, 16_000, 24_000)
+SOXR_6DB = 0.956
+"""soxr VHQ's −6 dB point, in Nyquist frequencies of the lower rate."""
 CODERS: dict[str, dict[str, str | float]] = {
     **{
         f"MP3 {kbps} kbps": {"format": "MP3", "compression_level": level, "bitrate_mode": "CONSTANT"}
@@ -55,24 +64,37 @@ CODERS: dict[str, dict[str, str | float]] = {
 AAC = {f"AAC {kbps} kbps": kbps for kbps in (64, 128)}
 
 
-def measure(x: Audio, rate: int) -> Bandwidth:
+def look(x: Audio, rate: int) -> Survey:
     """Survey `[time, channel]`."""
-    return survey([torch.from_numpy(np.ascontiguousarray(x.T, dtype=np.float32))], rate).bandwidth()
+    return survey([torch.from_numpy(np.ascontiguousarray(x.T, dtype=np.float32))], rate)
 
 
-def lowpass(kind: str, x: Audio, rate: int, cutoff: int) -> tuple[Audio, float]:
-    """Filter, and the filter's −6 dB point in Hz."""
+def measure(x: Audio, rate: int) -> Bandwidth:
+    """Where the content of `[time, channel]` ends."""
+    return look(x, rate).bandwidth()
+
+
+def lowpass(kind: str, x: Audio, rate: int, cutoff: int) -> Audio:
+    """Filter `[time, channel]`."""
     if kind.startswith("soxr"):
         low = soxr.resample(x, rate, 2 * cutoff, quality=kind.split()[1])
-        return soxr.resample(low, 2 * cutoff, rate, quality=kind.split()[1])[: len(x)], SOXR_6DB * cutoff
+        return soxr.resample(low, 2 * cutoff, rate, quality=kind.split()[1])[: len(x)]
     if kind.endswith("FIR"):
         size, window = (511, ("kaiser", 10)) if kind == "Kaiser FIR" else (255, "hann")
         taps = signal.firwin(size, cutoff, window=window, fs=rate)
-        return signal.oaconvolve(x, taps[:, None], mode="same", axes=0), cutoff
+        return signal.oaconvolve(x, taps[:, None], mode="same", axes=0)
     design, order = kind.rsplit(" ", 1)
-    sos = DESIGNS[design](int(order), cutoff, rate)
-    frequencies, response = signal.sosfreqz(sos, 65_536, fs=rate)
-    return signal.sosfilt(sos, x, axis=0), float(frequencies[np.nonzero(np.abs(response) >= 0.5)[0][-1]])
+    return signal.sosfilt(DESIGNS[design](int(order), cutoff, rate), x, axis=0)
+
+
+@functools.cache
+def response(kind: str, rate: int, cutoff: int) -> tuple[float, bool]:
+    """A filter's −6 dB point in Hz, and whether it is steep, from its impulse response."""
+    impulse = np.zeros((65_536, 1))
+    impulse[32_768] = 1
+    spectrum = np.abs(np.fft.rfft(lowpass(kind, impulse, rate, cutoff)[:, 0], 65_536))
+    point, foot = (np.nonzero(spectrum >= level)[0][-1] * rate / 65_536 for level in (0.5, 0.01))
+    return float(point), bool(foot <= point * 2 ** (1 / 3))
 
 
 def to_16_bits(x: Audio) -> Audio:
@@ -81,13 +103,14 @@ def to_16_bits(x: Audio) -> Audio:
     return np.clip(np.round(x * 32767 + chance.random(x.shape) - chance.random(x.shape)), -32768, 32767) / 32768
 
 
-def reaches(x: Audio, rate: int, cutoff: int, own: Bandwidth) -> bool:
-    """Whether a clip has content up to a cut-off: no edge of its own below, and 10 dB over 16-bit dither in some frames."""
-    if (own.found and own.cutoff_hz < 1.1 * cutoff) or cutoff > 0.45 * rate:
+def reaches(own: Survey, cutoff: float) -> bool:
+    """Whether a clip has content up to a cut-off: see above."""
+    end = own.bandwidth()
+    if (end.found and end.cutoff_hz < 1.1 * cutoff) or cutoff > 0.47 * own.rate:
         return False
-    _, _, power = signal.spectrogram(x.mean(1), rate, "hann", nperseg=2048, scaling="spectrum", mode="psd")
-    loud = np.quantile(10 * np.log10(power + 1e-20).T, 0.9, axis=0)
-    return bool(np.median(loud[int(0.85 * cutoff * 2048 / rate) : int(cutoff * 2048 / rate)]) > -115)
+    band = int(PER_OCTAVE * np.log2(cutoff / LOWEST_HZ))
+    below = own.levels[:, band - PER_OCTAVE // 3 : band + 1].double()
+    return float(torch.quantile(below, 0.98, 0).mean()) > DITHER_DB + 20
 
 
 def code(label: str, x: Audio, rate: int) -> tuple[Audio, int]:
@@ -126,7 +149,7 @@ def specials(rate: int) -> Iterator[tuple[str, Audio, float]]:
     for name, x in made.items():
         yield name, x[:, None], rate / 2
         yield name + ", 16 bits", to_16_bits(x[:, None]), rate / 2
-    yield "white noise to 8 kHz", lowpass("Kaiser FIR", noise[:, None], rate, 8000)[0], 8000
+    yield "white noise to 8 kHz", lowpass("Kaiser FIR", noise[:, None], rate, 8000), 8000
 
 
 def clips(folder: Path, every: int, seconds: float) -> Iterator[tuple[str, Audio, int, float | None]]:
@@ -150,16 +173,17 @@ def cell(errors: list[float | None]) -> str:
     return f"{near}/{len(errors)}" + (f" ({missed})" if missed else "")
 
 
-def table(title: str, kinds: tuple[str, ...], errors: dict[tuple[str, int], list[float | None]]) -> None:
+def table(title: str, errors: dict[tuple[str, int], list[float | None]]) -> None:
     """Print filters by cut-offs."""
     print(f"| {title} | 4 kHz | 8 kHz | 12 kHz | 16 kHz | median error | worst |\n" + 7 * "|---" + "|")
     total: list[float | None] = []
-    for kind in kinds:
+    for kind in KINDS:
         row = [errors[kind, cutoff] for cutoff in CUTOFFS]
         seen = [e for part in row for e in part if e is not None]
         total += [e for part in row for e in part]
-        cells = " | ".join(map(cell, row))
-        print(f"| {kind} | {cells} | {np.median(seen):+.1%} | {max(seen, key=abs):+.0%} |")
+        if seen:
+            cells = " | ".join(cell(part) if part else "" for part in row)
+            print(f"| {kind} | {cells} | {np.median(seen):+.1%} | {max(seen, key=abs):+.0%} |")
     near = sum(e is not None and abs(e) <= 0.1 for e in total)
     print(f"\nIn all {cell(total)} within 5 % (without an edge), {near} within 10 %.\n")
 
@@ -194,33 +218,47 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     coders = [*CODERS, *(AAC if shutil.which("ffmpeg") else ())]
-    errors: dict[tuple[str, int], list[float | None]] = defaultdict(list)
+    errors: dict[bool, dict[tuple[str, int], list[float | None]]] = {
+        steep: defaultdict(list) for steep in (True, False)
+    }
+    resampled: dict[int, list[float | None]] = defaultdict(list)
     coded: dict[str, list[Bandwidth]] = defaultdict(list)
     originals: list[tuple[float, str, int, float, Bandwidth]] = []
-    count = turn = 0
+    count = turn = unreached = 0
     for name, x, rate, said in clips(args.data, args.every, args.seconds):
         count += 1
-        own = measure(x, rate)
+        untouched = look(x, rate)
+        own = untouched.bandwidth()
         end = rate / 2 if said is None else said
         originals.append((own.cutoff_hz / end, name, rate, end, own))
         if args.originals:
             continue
-        for cutoff in CUTOFFS:
-            if not reaches(x, rate, cutoff, own):
+        for kind, cutoff in itertools.product(KINDS, CUTOFFS):
+            point, steep = response(kind, rate, cutoff) if cutoff < 0.45 * rate else (math.inf, True)
+            if not reaches(untouched, point):
+                unreached += 1
                 continue
-            for kind in (*STEEP, *SOFT):
-                turn += 1
-                y, point = lowpass(kind, x, rate, cutoff)
-                found = measure(to_16_bits(y) if turn % 2 else y, rate)
-                errors[kind, cutoff].append(found.cutoff_hz / point - 1 if found.found else None)
+            turn += 1
+            y = lowpass(kind, x, rate, cutoff)
+            found = measure(to_16_bits(y) if turn % 2 else y, rate)
+            errors[steep][kind, cutoff].append(found.cutoff_hz / point - 1 if found.found else None)
+        for low_rate in RATES:
+            point = SOXR_6DB * low_rate / 2
+            if low_rate < rate and reaches(untouched, point):
+                y = soxr.resample(x, rate, low_rate, quality="VHQ")
+                for found in (measure(y, low_rate), measure(to_16_bits(y), low_rate)):
+                    resampled[low_rate].append(found.cutoff_hz / point - 1 if found.found else None)
         if rate == 44_100 and not (own.found and own.cutoff_hz < 19_000):
             for label in coders:
                 coded[label].append(measure(*code(label, x, rate)))
 
     if not args.originals:
-        print(f"{count} clips\n")
-        table("steep", STEEP, errors)
-        table("soft", SOFT, errors)
+        print(f"{count} clips; {unreached} pairs of filter and clip not counted: the clip's content does not reach\n")
+        table("steep: −6 to −40 dB within a third of an octave", errors[True])
+        table("soft", errors[False])
+        for low_rate, found_at in resampled.items():
+            print(f"soxr VHQ to {low_rate} Hz, within 5 % of {SOXR_6DB * low_rate / 2:.0f} Hz: {cell(found_at)}")
+        print()
         print_codecs(coders, coded)
         print_specials()
     low = [o for o in originals if o[0] < 0.93]

@@ -13,7 +13,8 @@ fall too, but more gently, or onto something that still lives. So, in bands of 1
       10 dB + 36 dB/octave · (width + a quarter octave)     onto a still floor, or
       26 dB + 36 dB/octave · (width + a quarter octave)     onto anything, within a sixth of an octave.
 
-  The largest margin wins. Where there is no edge the content is taken to reach the Nyquist frequency.
+  The one that falls furthest below 60 dB an octave wins: voices fall gently for an octave before a steep end, which is
+  meant. Where there is no edge the content is taken to reach the Nyquist frequency.
 * Around it, a Butterworth response of order N below a straight line is fitted to the peaks, as far as they stand out of the
   floor (or 40 dB down):
 
@@ -72,8 +73,8 @@ WIDTHS = (2, 3, 4, 6, 8, 12)
 ABRUPT = 4
 """At most so many bands where what follows still lives: real voices fall by 50 dB within 8."""
 DROP_DB, ABRUPT_DROP_DB = 10.0, 26.0
-STEEP = 36.0
-"""dB an octave beyond the trend."""
+STEEP, STEEPER = 36.0, 60.0
+"""dB an octave beyond the trend: what is an edge, and which of several."""
 STEEPEST_TREND = 12.0
 """dB an octave: a trend is carried on at most this steeply, or it would follow a soft filter down."""
 
@@ -196,9 +197,9 @@ class Edge:
 
 
 def find_edge(peak: Tensor, liveliness: Tensor) -> Edge | None:
-    """Find the edge of the largest margin, given the peak of each band and its distance from the median, `[band]`, dB."""
+    """Find the edge that falls furthest, given the peak of each band and its distance from the median, `[band]`, dB."""
     left, lively = _left(peak), _left(liveliness)
-    best, edge = 0.0, None
+    best, edge = -math.inf, None
     for top in range(BELOW, len(peak) - 1):
         level = float(left[top - BELOW : top].mean())
         if level < CONTENT_DB:
@@ -208,8 +209,9 @@ def find_edge(peak: Tensor, liveliness: Tensor) -> Edge | None:
             octaves = (width + BELOW / 2) / PER_OCTAVE  # from the middle of what is below
             excess = level - float(left[top + width]) - trend * octaves
             still = bool(lively[top + width] < STILL_DB)
-            margin = excess - STEEP * octaves - (DROP_DB if still else ABRUPT_DROP_DB)
-            if (still or width <= ABRUPT) and margin > best:
+            excess -= DROP_DB if still else ABRUPT_DROP_DB
+            margin = excess - STEEPER * octaves
+            if (still or width <= ABRUPT) and excess > STEEP * octaves and margin > best:
                 best, edge = margin, Edge(top, width)
     return edge
 

@@ -65,6 +65,8 @@ class Conditions:
     """The windows' sample rate, Hz."""
     seed: int = 0
     """For `noise`."""
+    bandwidth_hz: Tensor | None = None
+    """`[batch]`, in training: where each target's own content ends, Hz."""
 
 
 @dataclass(frozen=True)

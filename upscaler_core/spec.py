@@ -157,7 +157,17 @@ def load_form(path: Path, form: type[S], registry: Registry, settings: Sequence[
     Raises:
         SpecError: every fault of the file (or of the settings) at once.
     """
-    return _check(read(path), form, registry, settings)
+    spec = _check(read(path), form, registry, settings)
+    models = {name: _beside(path, use) for name, use in getattr(spec, "models", {}).items()}
+    return spec.model_copy(update={"models": models}) if models else spec
+
+
+def _beside(path: Path, use: Use) -> Use:
+    """A model whose checkpoint lies beside the file names it from here: a folder of both can be moved."""
+    checkpoint = use.options.get("checkpoint")
+    if not isinstance(checkpoint, str) or not (beside := path.parent / checkpoint).is_file():
+        return use
+    return use.model_copy(update={"checkpoint": str(beside)})
 
 
 def _check(document: Document, form: type[S], registry: Registry, settings: Sequence[str]) -> S:

@@ -1,4 +1,4 @@
-"""`magnitude-phase`: one model's magnitude with the phase of another one's waveform (white paper §2.2.4).
+"""`magnitude-phase`: one model's magnitude with the phase of another one's waveform (white paper §2.2.4); `random-phase`.
 
     output = iSTFT(M · exp(jΦ)),   M = exp(log-magnitude),   Φ = arg STFT(waveform)
 
@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from upscaler_core import Conditions, Estimate, Grid, UsageError, istft, stft
-from upscaler_fusion.plugin import MagnitudePhaseOptions
+from upscaler_core import Conditions, Estimate, Grid, UsageError, istft, noise, stft
+from upscaler_fusion.plugin import MagnitudePhaseOptions, RandomPhaseOptions
 
 FAINT = 1e-5
 """Magnitude below which a waveform has no phase worth taking."""
@@ -26,23 +26,46 @@ class MagnitudePhase:
 
     def __init__(self, options: MagnitudePhaseOptions) -> None:
         self.options = options
-        self.reach = Grid().n_fft * (1 + options.iterations)
+        self.reach = reach(options.iterations)
 
     def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
         """A log-magnitude and a waveform -> `[batch, 1, time]`."""
-        loud, timed = (_estimate(estimates, name) for name in (self.options.magnitude, self.options.phase))
-        if loud.log_magnitude is None or loud.grid is None:
-            raise UsageError(f"magnitude-phase: the model '{self.options.magnitude}' gives no magnitude")
-        if timed.waveform is None:
+        log_magnitude, grid = _magnitude(estimates, self.options.magnitude)
+        timed = _estimate(estimates, self.options.phase).waveform
+        if timed is None:
             raise UsageError(f"magnitude-phase: the model '{self.options.phase}' gives no waveform to take a phase of")
-        grid, samples = loud.grid, baseline.shape[-1]
-        magnitude = loud.log_magnitude.float().exp()
-        phasor = unit(stft(timed.waveform, grid))
-        above = _bins(grid, about) > about.cutoff_hz[:, None, None, None]
-        for _ in range(self.options.iterations):
-            again = stft(istft(magnitude * phasor, grid, samples), grid)
-            phasor = torch.where(above, unit(again), phasor)
-        return istft(magnitude * phasor, grid, samples)
+        return joined(log_magnitude, timed, grid, self.options.iterations, about)
+
+
+class RandomPhase:
+    """The fusion `random-phase`: above the cut-off, noise lends its phase."""
+
+    def __init__(self, options: RandomPhaseOptions) -> None:
+        self.options = options
+        self.reach = reach(options.iterations)
+
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+        """A log-magnitude -> `[batch, 1, time]`."""
+        log_magnitude, grid = _magnitude(estimates, self.options.magnitude)
+        drawn = [noise(about.seed, "random-phase", start, baseline.shape[-1]) for start in about.start.tolist()]
+        hiss = stft(torch.stack(drawn)[:, None].to(baseline), grid) * _above(grid, about)
+        timed = baseline + istft(hiss, grid, baseline.shape[-1])
+        return joined(log_magnitude, timed, grid, self.options.iterations, about)
+
+
+def reach(iterations: int) -> int:
+    """Samples on each side that a sample depends on."""
+    return Grid().n_fft * (1 + iterations)
+
+
+def joined(log_magnitude: Tensor, timed: Tensor, grid: Grid, iterations: int, about: Conditions) -> Tensor:
+    """A log-magnitude with the phase of the waveform `timed` `[batch, 1, time]`: the same shape."""
+    magnitude, samples = log_magnitude.float().exp(), timed.shape[-1]
+    phasor = unit(stft(timed, grid))
+    for _ in range(iterations):
+        again = stft(istft(magnitude * phasor, grid, samples), grid)
+        phasor = torch.where(_above(grid, about), unit(again), phasor)
+    return istft(magnitude * phasor, grid, samples)
 
 
 def unit(z: Tensor) -> Tensor:
@@ -54,9 +77,10 @@ def unit(z: Tensor) -> Tensor:
     return z / (z.real.square() + z.imag.square() + FAINT**2).sqrt()
 
 
-def _bins(grid: Grid, about: Conditions) -> Tensor:
-    """Frequencies of the bins, Hz: `[bin, 1]`."""
-    return torch.arange(grid.n_fft // 2 + 1, device=about.cutoff_hz.device)[:, None] * about.rate / grid.n_fft
+def _above(grid: Grid, about: Conditions) -> Tensor:
+    """Which bins lie above each item's cut-off: `[batch, 1, bin, 1]`."""
+    bins = torch.arange(grid.n_fft // 2 + 1, device=about.cutoff_hz.device) * about.rate / grid.n_fft
+    return (bins > about.cutoff_hz[:, None])[:, None, :, None]
 
 
 def _estimate(estimates: Mapping[str, Estimate], name: str) -> Estimate:
@@ -64,4 +88,11 @@ def _estimate(estimates: Mapping[str, Estimate], name: str) -> Estimate:
         return estimates[name]
     except KeyError:
         there = ", ".join(estimates) or "none"
-        raise UsageError(f"magnitude-phase names the model '{name}', but the pipeline's are {there}") from None
+        raise UsageError(f"the fusion names the model '{name}', but the pipeline's are {there}") from None
+
+
+def _magnitude(estimates: Mapping[str, Estimate], name: str) -> tuple[Tensor, Grid]:
+    estimate = _estimate(estimates, name)
+    if estimate.log_magnitude is None or estimate.grid is None:
+        raise UsageError(f"the fusion takes its magnitude from '{name}', but '{name}' gives no magnitude")
+    return estimate.log_magnitude, estimate.grid

@@ -15,6 +15,13 @@ class MagnitudePhaseOptions(Options):
     )
 
 
+class RandomPhaseOptions(Options):
+    """Options of `random-phase`."""
+
+    magnitude: str = option("spec", help="the model whose magnitude is taken")
+    iterations: int = option(0, ge=0, le=8, help="Griffin-Lim steps, as in magnitude-phase")
+
+
 class BlendOptions(Options):
     """Options of `blend`."""
 
@@ -30,6 +37,12 @@ def upscaler_fusions() -> Iterable[Component]:
             "upscaler_fusion.magnitude_phase:MagnitudePhase",
             MagnitudePhaseOptions,
             "one model's magnitude with the phase of another one's waveform",
+        ),
+        Component(
+            "random-phase",
+            "upscaler_fusion.magnitude_phase:RandomPhase",
+            RandomPhaseOptions,
+            "one model's magnitude with a phase that nothing was learned for: what magnitude-phase has to beat",
         ),
         Component("blend", "upscaler_fusion.blend:Blend", BlendOptions, "the weighted mean of the models' waveforms"),
     ]

@@ -83,7 +83,7 @@ class Trainer:
         )
         for module, _ in self.critics.values():
             module.requires_grad_(False)
-        heard = self.system(baseline, cutoff, start, joined=bool(self.objective.losses))
+        heard = self.system(baseline, cutoff, start, bandwidth, joined=bool(self.objective.losses))
         target = lowpass(target, bandwidth, self.bare.rate)
         waveform = None if heard.waveform is None else lowpass(heard.waveform, bandwidth, self.bare.rate)
         terms = dict(self.objective.terms(heard, waveform, target, self.bare.inner(target)))

@@ -53,12 +53,26 @@ class System(nn.Module):
         self.fusion, self.keep_source_band, self.mid_side, self.seed = fusion, keep_source_band, mid_side, seed
         self.trained = nn.ModuleDict({name: m for name, m in models.items() if isinstance(m, nn.Module)})
 
-    def forward(self, baseline: Tensor, cutoff_hz: Tensor, start: Tensor, *, joined: bool = True) -> Heard:
-        """Baseline `[batch, channel, time]`, cut-offs and positions `[batch]`; `joined` asks for the waveform."""
+    def forward(
+        self,
+        baseline: Tensor,
+        cutoff_hz: Tensor,
+        start: Tensor,
+        bandwidth_hz: Tensor | None = None,
+        joined: bool = True,
+    ) -> Heard:
+        """Baseline `[batch, channel, time]`, cut-offs, positions and the targets' bandwidths `[batch]`.
+
+        `joined` asks for the waveform.
+        """
         channels = baseline.shape[1]
         inner = self.inner(baseline)
         about = Conditions(
-            cutoff_hz.repeat_interleave(channels), start.repeat_interleave(channels), self.rate, self.seed
+            cutoff_hz.repeat_interleave(channels),
+            start.repeat_interleave(channels),
+            self.rate,
+            self.seed,
+            None if bandwidth_hz is None else bandwidth_hz.repeat_interleave(channels),
         )
         estimates = {name: model(inner, about) for name, model in self.models.items()}
         with torch.autocast(baseline.device.type, enabled=False):

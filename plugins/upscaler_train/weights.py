@@ -44,16 +44,14 @@ def write_weights(folder: Path, recipe: RecipeSpec, system: System, facts: Mappi
     """
     for name, module in system.trained.items():
         card = Card(component=recipe.models[name].use, options=_shape(name, module), rate=system.rate, **facts)
-        write_checkpoint(_checkpoint(folder, name), module.state_dict(), card)
+        write_checkpoint(folder / f"{name}.safetensors", module.state_dict(), card)
     with whole_or_absent(folder / PIPELINE) as part:
-        part.write_text(yaml.safe_dump(_pipeline(folder, recipe, system), sort_keys=False))
+        part.write_text(yaml.safe_dump(_pipeline(recipe, system), sort_keys=False))
 
 
-def _pipeline(folder: Path, recipe: RecipeSpec, system: System) -> dict[str, Any]:
+def _pipeline(recipe: RecipeSpec, system: System) -> dict[str, Any]:
     models = {
-        name: {"use": use.use, "checkpoint": str(_checkpoint(folder, name).resolve())}
-        if name in system.trained
-        else use.model_dump()
+        name: {"use": use.use, "checkpoint": f"{name}.safetensors"} if name in system.trained else use.model_dump()
         for name, use in recipe.models.items()
     }
     return {
@@ -64,10 +62,6 @@ def _pipeline(folder: Path, recipe: RecipeSpec, system: System) -> dict[str, Any
         "keep_source_band": recipe.keep_source_band,
         "finish": [{"use": "limiter", "ceiling_db": CEILING_DB}],
     }
-
-
-def _checkpoint(folder: Path, name: str) -> Path:
-    return folder / f"{name}.safetensors"
 
 
 def _shape(name: str, module: Any) -> dict[str, Any]:

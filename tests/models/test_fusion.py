@@ -64,6 +64,21 @@ def test_iterations_keep_the_phase_below_the_cutoff(x):
     assert decibels(out - timed, timed) < -90
 
 
+def test_a_random_phase_keeps_the_magnitude_and_the_source(x):
+    """The phase below the cut-off is the baseline's, above it chance's: of seed and place alone."""
+    fusion = discover().fusion("random-phase", iterations=4)
+    below = signals.band_limited(48_000, 6_000, 24_576 / 48_000)[None]
+    loud = {"spec": Estimate(log_magnitude=stft(x, GRID).abs().clamp(min=1e-7).log(), grid=GRID)}
+    out = fusion(loud, x, about())
+    assert torch.equal(out, fusion(loud, x, about()))
+    difference = stft(out - x, GRID).abs()[..., 8:-8]
+    assert decibels(difference[:, :, :150], stft(x, GRID).abs()[:, :, :150]) < -40
+    assert decibels(difference[:, :, 200:], stft(x, GRID).abs()[:, :, 200:]) > -3  # another phase altogether
+    assert inconsistency_db(out, x) < -6
+    quiet = {"spec": Estimate(log_magnitude=torch.full_like(loud["spec"].log_magnitude, -16.0), grid=GRID)}
+    assert float(fusion(quiet, below, about()).abs().max()) < 1e-4
+
+
 @pytest.mark.parametrize("iterations", [0, 2])
 def test_nothing_beyond_the_reach_is_heard(x, iterations):
     fusion = magnitude_phase(iterations=iterations)

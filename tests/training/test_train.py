@@ -36,12 +36,13 @@ def test_a_run_leaves_weights_that_a_pipeline_uses_at_once(training, audio_file)
     assert card.training["steps"] in (4, 8)
     assert set(card.scores) == {"metric", "input", "tilted-noise", "this"}
     assert card.data == ["audio"]
-    enhanced = training.upscaler("run", run / "best" / "pipeline.yaml", audio_file, "-o", "out.wav")
-    assert enhanced.returncode == 0, enhanced.stderr
     report = (run / "report.md").read_text()
     assert "| tilted-noise |" in report
     assert "| epoch 2 |" in report
     assert [len(step["losses"]) for step in training.steps()] == [2] * 8
+    moved = run.rename(training.folder / "moved") / "best" / "pipeline.yaml"
+    enhanced = training.upscaler("run", moved, audio_file, "-o", "out.wav")
+    assert enhanced.returncode == 0, enhanced.stderr
 
 
 def test_losses_fall(training):

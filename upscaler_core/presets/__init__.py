@@ -9,8 +9,7 @@ DEFAULT = "baseline"
 
 def path_of(name: str) -> Path | None:
     """The preset's file, or None where there is none of that name."""
-    path = Path(__file__).with_name(f"{name}.yaml")
-    return path if name in names() else None
+    return Path(__file__).with_name(f"{name}.yaml") if name in names() else None
 
 
 def names() -> list[str]:

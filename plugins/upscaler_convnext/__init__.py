@@ -1,0 +1,1 @@
+"""The spectral network that restores best so far, `spectral-convnext`."""

@@ -1,0 +1,118 @@
+"""`spectral-convnext`: predicts the log-magnitude above the cut-off, frame by frame, and gives it phases that fit.
+
+    baseline ─ STFT ─ log|·| ─┬─ below the cut-off ─ ConvNeXt over frames ─ (+) ─ above the cut-off ─ phases ─ iSTFT ─►
+                              └─ guess: tilted on from 0.65 … 0.88 c ────────┘
+
+It predicts relative to a guess that needs no learning: each frame goes on at the mean log-magnitude of its band from 0.65
+to 0.88 of the cut-off c, falling by 12 dB an octave. What it is trained for is the log-spectral distance of each frame above
+the cut-off, as far up as the recording reaches. So it learns the mean of the logarithm, which is what that distance asks for
+of noise that cannot be known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from upscaler_convnext.griffin_lim import with_phases
+from upscaler_convnext.network import FrameNet
+from upscaler_convnext.plugin import SpectralConvNeXtOptions
+from upscaler_core import (
+    Conditions,
+    Estimate,
+    Grid,
+    choose_dtype,
+    computing,
+    fixed_initialization,
+    load_checkpoint,
+    stft,
+)
+
+GRID = Grid(2048, 512)
+BINS = GRID.n_fft // 2 + 1
+LOWEST, HIGHEST = 0.65, 0.88
+"""The band that the guess goes on from, relative to the cut-off."""
+FALL = 2 * math.log(2)
+"""12 dB an octave, natural logarithm."""
+SILENCE = 1e-4
+"""The least magnitude: the power 1e-8 at which log-spectral distances are clamped."""
+CENTRE, SPREAD = -3.0, 3.0
+"""Log-magnitudes are told as (x − CENTRE) / SPREAD."""
+GAIN = 2.0
+"""Of the network's output."""
+TO_BELS = 2 / math.log(10)
+"""From natural log-magnitude to log10 of power."""
+
+
+class SpectralConvNeXt(nn.Module):
+    """The model `spectral-convnext`. In training it returns log-magnitudes alone, for its `objective`."""
+
+    reach = None
+
+    def __init__(self, options: SpectralConvNeXtOptions) -> None:
+        super().__init__()
+        self.options, checkpoint = load_checkpoint(options, "spectral-convnext", __package__)
+        with fixed_initialization():
+            self.net = FrameNet(BINS, self.options.channels, self.options.blocks, self.options.expansion)
+        if checkpoint:
+            checkpoint.into(self)
+        self.rate = self.options.rate
+        self.granule = GRID.hop
+        self.eval()
+        self.dtype = choose_dtype(self, self.options.precision)
+
+    def forward(self, baseline: Tensor, about: Conditions) -> Estimate:
+        """`[batch, 1, time]` -> a waveform of the same length."""
+        if self.training:
+            return Estimate(log_magnitude=self._magnitude(baseline, about), grid=GRID)
+        # One by one: the last bits of a matrix product change with the number of its rows.
+        waveforms = [
+            with_phases(self._magnitude(x, one), x, GRID, one.cutoff_hz, about.rate, self.options.iterations)
+            for x, one in _items(baseline, about)
+        ]
+        return Estimate(torch.cat(waveforms))
+
+    def _magnitude(self, baseline: Tensor, about: Conditions) -> Tensor:
+        """`[batch, 1, time]` -> log-magnitude `[batch, 1, bin, frame]`."""
+        given = stft(baseline, GRID).abs().clamp(min=SILENCE).log()[:, 0]
+        f = frequencies(about)
+        below = (f < about.cutoff_hz[:, None])[..., None]
+        told = (given - CENTRE) / SPREAD * below
+        with computing(self):
+            offset = self.net(told.transpose(1, 2), about.cutoff_hz)
+        restored = guess(given, f, about.cutoff_hz) + GAIN * offset.float().transpose(1, 2)
+        return torch.where(below, given, restored)[:, None]
+
+    def objective(self, estimate: Estimate, target: Tensor, about: Conditions) -> Mapping[str, Tensor]:
+        """Log-spectral distance above the cut-off, as far up as the recording reaches: root mean square over bins."""
+        if estimate.log_magnitude is None:
+            raise TypeError("the objective is for the estimates of training")
+        wanted = stft(target, GRID).abs().clamp(min=SILENCE).log()
+        f = frequencies(about)
+        end = torch.full_like(about.cutoff_hz, math.inf) if about.bandwidth_hz is None else about.bandwidth_hz
+        scored = ((f >= about.cutoff_hz[:, None]) & (f < end[:, None])).float()[:, None, :, None]
+        squares = (TO_BELS * (estimate.log_magnitude.clamp(min=math.log(SILENCE)) - wanted)).square() * scored
+        distance = (squares.sum(-2) / scored.sum(-2).clamp(min=1) + 1e-6).sqrt()
+        return {"distance": distance.mean()}
+
+
+def frequencies(about: Conditions) -> Tensor:
+    """Of the bins, Hz: `[bin]`."""
+    return torch.arange(BINS, device=about.cutoff_hz.device) * about.rate / GRID.n_fft
+
+
+def guess(given: Tensor, f: Tensor, cutoff_hz: Tensor) -> Tensor:
+    """Log-magnitudes `[batch, bin, frame]` -> each frame's level below the cut-off `[batch]`, going on upwards."""
+    c = cutoff_hz[:, None]
+    band = ((f > LOWEST * c) & (f < HIGHEST * c)).float()[:, None]
+    level = band @ given / band.sum(-1, keepdim=True).clamp(min=1)
+    return level - FALL * (f.clamp(min=1) / (HIGHEST * c)).clamp(min=1).log2()[..., None]
+
+
+def _items(baseline: Tensor, about: Conditions) -> Iterator[tuple[Tensor, Conditions]]:
+    for k in range(len(baseline)):
+        one = slice(k, k + 1)
+        yield baseline[one], Conditions(about.cutoff_hz[one], about.start[one], about.rate, about.seed)

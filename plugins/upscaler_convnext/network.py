@@ -1,0 +1,67 @@
+"""ConvNeXt over frames: each frame of a spectrogram is one vector, and convolutions run along time only.
+
+    block:  x ─ convolution over 7 frames, channel by channel ─ layer norm ─ ×expansion ─ GELU ─ back ─ × scale ─ (+ x) ─►
+
+After Liu et al., "A ConvNet for the 2020s" (2022), as Vocos (Siuzdak 2023) and AP-BWE (Lu et al. 2024) use it for audio.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+KERNEL = 7
+HARMONICS = 16
+"""Sines and cosines of the cut-off's logarithm that the network is told."""
+DROPOUT = 0.1
+
+
+class Block(nn.Module):
+    """One residual block on `[batch, frame, channel]`."""
+
+    def __init__(self, channels: int, expansion: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, KERNEL, padding=KERNEL // 2, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.up = nn.Linear(channels, expansion * channels)
+        self.down = nn.Linear(expansion * channels, channels)
+        self.scale = nn.Parameter(torch.full((channels,), 0.1))
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape."""
+        mixed = self.conv(x.transpose(1, 2)).transpose(1, 2)
+        out: Tensor = x + self.scale * self.down(self.dropout(gelu(self.up(self.norm(mixed)))))
+        return out
+
+
+class FrameNet(nn.Module):
+    """Spectral frames and the cut-off in, as many values a frame out."""
+
+    def __init__(self, bins: int, channels: int, blocks: int, expansion: int) -> None:
+        super().__init__()
+        self.front = nn.Linear(bins, channels)
+        self.told = nn.Sequential(nn.Linear(2 * HARMONICS, 64), nn.GELU(), nn.Linear(64, channels))
+        self.blocks = nn.ModuleList(Block(channels, expansion) for _ in range(blocks))
+        self.norm = nn.LayerNorm(channels)
+        self.head = nn.Linear(channels, bins)
+        self.head.weight.data *= 0.1  # begin near what needs no learning
+        nn.init.zeros_(self.head.bias)
+
+    @property
+    def reach(self) -> int:
+        """Frames on each side that a frame depends on."""
+        return len(self.blocks) * (KERNEL // 2)
+
+    def forward(self, frames: Tensor, cutoff_hz: Tensor) -> Tensor:
+        """`[batch, frame, bin]`, `[batch]` -> `[batch, frame, bin]`."""
+        order = torch.arange(1, HARMONICS + 1, device=frames.device)
+        angles = (cutoff_hz / 1000).log2()[:, None] * math.pi / 5 * order
+        x = self.front(frames) + self.told(torch.cat([angles.sin(), angles.cos()], 1))[:, None]
+        for block in self.blocks:
+            x = block(x)
+        out: Tensor = self.head(self.norm(x))
+        return out
