@@ -13,8 +13,7 @@ fall too, but more gently, or onto something that still lives. So, in bands of 1
       10 dB + 36 dB/octave · (width + a quarter octave)     onto a still floor, or
       26 dB + 36 dB/octave · (width + a quarter octave)     onto anything, within a sixth of an octave.
 
-  The one that falls furthest below 60 dB an octave wins: voices fall gently for an octave before a steep end, which is
-  meant. Where there is no edge the content is taken to reach the Nyquist frequency.
+  Of several the one furthest beyond 54 dB/octave wins. Without any, content is taken to reach the Nyquist frequency.
 * Around it, a Butterworth response of order N below a straight line is fitted to the peaks, as far as they stand out of the
   floor (or 40 dB down):
 
@@ -73,8 +72,8 @@ WIDTHS = (2, 3, 4, 6, 8, 12)
 ABRUPT = 4
 """At most so many bands where what follows still lives: real voices fall by 50 dB within 8."""
 DROP_DB, ABRUPT_DROP_DB = 10.0, 26.0
-STEEP, STEEPER = 36.0, 60.0
-"""dB an octave beyond the trend: what is an edge, and which of several."""
+STEEP, STEEPER = 36.0, 54.0
+"""dB an octave beyond the trend: an edge; the steep end of a natural fall, which is preferred."""
 STEEPEST_TREND = 12.0
 """dB an octave: a trend is carried on at most this steeply, or it would follow a soft filter down."""
 
@@ -207,11 +206,10 @@ def find_edge(peak: Tensor, liveliness: Tensor) -> Edge | None:
         trend = min(STEEPEST_TREND, -_slope(left[max(0, top - TREND) : top]) * PER_OCTAVE)
         for width in sorted({min(width, len(peak) - 1 - top) for width in WIDTHS}):
             octaves = (width + BELOW / 2) / PER_OCTAVE  # from the middle of what is below
-            excess = level - float(left[top + width]) - trend * octaves
             still = bool(lively[top + width] < STILL_DB)
-            excess -= DROP_DB if still else ABRUPT_DROP_DB
-            margin = excess - STEEPER * octaves
-            if (still or width <= ABRUPT) and excess > STEEP * octaves and margin > best:
+            fall = level - float(left[top + width]) - trend * octaves - (DROP_DB if still else ABRUPT_DROP_DB)
+            margin = fall - STEEPER * octaves
+            if (still or width <= ABRUPT) and fall > STEEP * octaves and margin > best:
                 best, edge = margin, Edge(top, width)
     return edge
 

@@ -68,7 +68,8 @@ def _curves(path: Path, steps: Sequence[Mapping[str, Any]], scores: Sequence[Map
     left, right = figure.subplots(1, 2)
     for name in steps[0]["losses"]:
         x, y = _thinned([(entry["step"], entry["losses"].get(name, math.nan)) for entry in steps])
-        left.plot(x, y, label=name)
+        (line,) = left.plot(x, y, alpha=0.3)
+        left.plot(x, _smoothed(y), color=line.get_color(), label=name)
     left.set(xlabel="step", ylabel="loss, weighted", title="losses")
     if all(value > 0 for entry in steps for value in entry["losses"].values()):
         left.set_yscale("log")
@@ -83,6 +84,13 @@ def _curves(path: Path, steps: Sequence[Mapping[str, Any]], scores: Sequence[Map
     if scores:
         right.legend(fontsize="small")
     _save(figure, path)
+
+
+def _smoothed(values: Sequence[float]) -> list[float]:
+    """Mean of a tenth of all values around each: excerpts differ more than a step changes."""
+    half = max(1, len(values) // 20)
+    around = [values[max(0, k - half) : k + half + 1] for k in range(len(values))]
+    return [sum(part) / len(part) for part in around]
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

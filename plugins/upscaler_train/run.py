@@ -194,11 +194,12 @@ class Run:
                 self.display.recall(entry["name"], entry["scores"])
 
     def _score_untrained(self) -> None:
-        """What doing nothing, and what having learned nothing, come to."""
+        """What doing nothing, having learned nothing, and the first weights come to."""
         use = self.recipe.reference
         reference = System({use.use: self.setup.registry.model(use.use, **use.options)})
         self._score("input", None, trained=False)
         self._score(use.use, reference.to(self.setup.accelerator.device), trained=False)
+        self._score("start", self.trainer.averaged, trained=True)
 
     def _score(self, name: str, system: System | None, *, trained: bool) -> Scores:
         assert self.scoring  # noqa: S101 - who calls has seen to it

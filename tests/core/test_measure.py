@@ -86,6 +86,16 @@ def test_brick_walls(make, cutoff, store):
     assert found.drop_db > 20 and found.slope > 100
 
 
+@pytest.mark.parametrize(("knee", "slope", "wall"), [(11_000, 55, 18_500), (5500, 60, 9000)])
+def test_steep_end_of_a_gentle_fall(knee, slope, wall):
+    """A voice that falls by so many dB an octave above the knee, as a soft filter does: its wall is meant."""
+    spectrum = torch.fft.rfft(speech(44_100))
+    octaves = torch.log2((torch.linspace(0, 22_050, spectrum.shape[-1]) / knee).clamp(min=1))
+    x = torch.fft.irfft(spectrum * 10 ** (-slope * octaves / 20))
+    found = measure(to_16_bits(brickwall(x, 44_100, wall)), 44_100)
+    assert 0.83 * wall < found.cutoff_hz < 1.05 * wall
+
+
 @pytest.mark.parametrize("order", [12, 16])
 @pytest.mark.parametrize("cutoff", [4000, 8000, 12000])
 def test_butterworths(cutoff, order):

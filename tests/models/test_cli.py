@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -60,14 +61,15 @@ def test_the_white_paper_s_checkpoint_becomes_two_that_work(upscaler, states, au
     done = upscaler("models", "import", "best_model.ckpt", "--name", "mine")
     assert done.returncode == 0, done.stderr
     listed = json.loads(upscaler("models", "list", "--json").stdout)["models"]
-    assert [(row["name"], row["component"], row["where"]) for row in listed] == [
-        ("mine-spec", "spectral-unet", "local"),
-        ("mine-wave", "waveform-unet", "local"),
+    assert [(row["name"], row["component"]) for row in listed if row["where"] == "local"] == [
+        ("mine-spec", "spectral-unet"),
+        ("mine-wave", "waveform-unet"),
     ]
+    assert {row["name"] for row in listed if row["where"] == "bundled"} >= {"spectral-unet", "waveform-unet"}
     assert read_card(folder / "models" / "mine-wave.safetensors").options == {"rate": 48_000, "without": [], **SMALL}
     plain = upscaler("models").stdout
     assert plain == upscaler("models", "list").stdout
-    assert "mine-wave  waveform-unet  local" in plain
+    assert re.search(r"mine-wave +waveform-unet +local ", plain)
     assert upscaler("models", "verify").returncode == 0
     shown = upscaler("models", "show", "mine-wave").stdout
     assert yaml.safe_load(shown.split("\n", 1)[1])["summary"] == "imported from best_model.ckpt"
@@ -168,7 +170,7 @@ def test_verify_names_what_is_broken(upscaler, states):
     write_checkpoint(good.parent / "wide.safetensors", states[0], Card(component="waveform-unet", rate=48_000))
     done = upscaler("models", "verify")
     assert done.returncode == 4
-    assert done.stdout.count(": ok") == 1
+    assert "good.safetensors: ok" in done.stdout
     for words in (
         "cut.safetensors is damaged",
         "hash does not match",
@@ -178,12 +180,6 @@ def test_verify_names_what_is_broken(upscaler, states):
         assert words in done.stderr
     refused(upscaler("models", "verify", "godo"), "did you mean 'good'?")
     refused(upscaler("models", "show", "nowhere/x.safetensors"), "cannot be read")
-
-
-def test_a_model_without_weights_says_so(upscaler, audio):
-    (upscaler.folder / "p.yaml").write_text("version: 1\nmodels: {wave: {use: waveform-unet}}\n")
-    done = upscaler("run", "p.yaml", audio / "speech_kerstin_de_cc0_48k.flac", "-o", "out.flac")
-    assert refused(done, "no weights ship with waveform-unet: give a checkpoint, or train one")
 
 
 def test_listing_imports_no_torch(upscaler, states):

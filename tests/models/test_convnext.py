@@ -37,6 +37,7 @@ def test_below_the_cutoff_the_source_passes():
 def test_iterations_make_the_magnitudes_hold():
     low = signals.band_limited(48_000, 8_000)[None, :, : 24 * 2048]
 
+    @torch.no_grad()
     def off(iterations):
         model = discover().model("spectral-convnext", iterations=iterations, **SMALL)
         model.train()

@@ -108,7 +108,7 @@ def test_it_stops_early(training):
     done = training("--epochs", "50", "--set", "patience=2", "--set", "optimizer.learning_rate=1e-12")
     assert done.returncode == 0, done.stderr
     scored = [entry["name"] for entry in training.log() if entry["kind"] == "score" and entry["trained"]]
-    assert scored[:3] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert scored[:4] == ["start", "epoch 1", "epoch 2", "epoch 3"]
     assert len(scored) < 10
 
 

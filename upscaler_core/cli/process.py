@@ -47,15 +47,11 @@ def process(path: Path, request: Request) -> None:
 
 def _checked(path: Path, registry: Registry, request: Request) -> spec.PipelineSpec:
     """The pipeline file, after trying the settings: a fault in what was typed is the user's (2), not the file's (3)."""
-    document = spec.read(path)
-    if request.settings:
-        spec.check(spec.read(path), registry)
+    pipeline = spec.load(path, registry)
     try:
-        pipeline = spec.check(document, registry, request.settings)
+        pipeline = spec.load(path, registry, request.settings) if request.settings else pipeline
     except UpscalerError as error:
-        if request.settings:
-            raise UsageError(str(error)) from None
-        raise
+        raise UsageError(str(error)) from None
     if request.no_limit:
         kept = [use for use in pipeline.finish if use.use.split("/")[-1] != "limiter"]
         pipeline = pipeline.model_copy(update={"finish": kept})

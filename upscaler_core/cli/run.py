@@ -105,7 +105,7 @@ def enhance(
         list[str], typer.Argument(metavar="INPUT", help="Files, folders (their tree is mirrored) or globs.")
     ],
     preset: Annotated[
-        str, typer.Option("--preset", help="A pipeline that comes with the package: baseline (DSP alone).")
+        str, typer.Option("--preset", help="What comes with the package: baseline (DSP alone), restore, whitepaper.")
     ] = presets.DEFAULT,
     output: Output = None,
     rate: Rate = None,

@@ -1,0 +1,92 @@
+"""The presets with weights, as a user runs them: closer to the recording than noise is, and silent where nothing was."""
+
+import math
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from upscaler_core import Pipeline, discover, load_pipeline, read_card
+from upscaler_core.checkpoint import available
+from upscaler_core.components import Kind
+
+PRESETS = ["restore", "whitepaper"]
+CUTOFF = 8_000
+
+
+@pytest.fixture(scope="module", params=["void_sensor_30s_streamcopy.ogg", "vibe_ace_30s_streamcopy.ogg"])
+def recording(request, audio):
+    """Three seconds of music: `[1, time]`, 44.1 kHz."""
+    samples, rate = soundfile.read(audio / request.param, dtype="float32", always_2d=True)
+    assert rate == 44_100
+    return torch.from_numpy(samples[44_100 : 4 * 44_100, :1].T.copy())
+
+
+@pytest.fixture(scope="module")
+def low(recording):
+    """The same, at twice the cut-off."""
+    return discover().resampler("poly-sinc-hq")(recording, 44_100, 2 * CUTOFF)
+
+
+@pytest.fixture(scope="module")
+def null(recording, low):
+    """What having learned nothing scores."""
+    up = discover()
+    noise = Pipeline(up.resampler("poly-sinc-hq"), 44_100, {"null": up.model("tilted-noise")}, keep_source_band=False)
+    return distance(noise(low, 2 * CUTOFF), recording)
+
+
+def distance(estimate, target):
+    lsd = discover().metric("lsd")
+    return float(lsd(estimate[None, :, : target.shape[-1]], target[None], 44_100))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_comes_nearer_than_noise(upscaler, recording, low, null, preset):
+    soundfile.write(upscaler.folder / "low.wav", low[0].numpy(), 2 * CUTOFF, "FLOAT")
+    done = upscaler("enhance", "low.wav", "--preset", preset, "-r", 44_100, "-o", "out.wav", "--no-limit")
+    assert done.returncode == 0, done.stderr
+    out = torch.from_numpy(soundfile.read(upscaler.folder / "out.wav", dtype="float32")[0])[None]
+    assert out.shape == recording.shape
+    assert distance(out, recording) < 0.95 * null
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_lone_tone_and_silence_gain_nothing(preset):
+    pipeline = load_pipeline(preset, discover(), ["target_rate=48000"])
+    tone = 0.1 * torch.sin(2 * math.pi * 1_000 * torch.arange(32_000) / 16_000)[None]
+    out = pipeline(tone, 16_000)
+    spectrum = torch.fft.rfft(out * torch.hann_window(out.shape[-1])).abs().square()[0]
+    above = spectrum[len(spectrum) * 8_200 // 24_000 :].sum()
+    assert 10 * math.log10(float(above / spectrum.sum())) < -80
+    assert not pipeline(torch.zeros(2, 32_000), 16_000).any()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_full_band_comes_out_as_the_baseline_does(preset):
+    noise = 0.1 * torch.randn(1, 48_000, generator=torch.Generator().manual_seed(0))
+    out, plain = (
+        load_pipeline(name, discover(), ["target_rate=96000"])(noise, 48_000) for name in (preset, "baseline")
+    )
+    assert torch.equal(out, plain)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_channels_that_are_alike_stay_alike(preset, low):
+    pipeline = load_pipeline(preset, discover(), ["target_rate=48000"])
+    out = pipeline(low[:, :16_000].repeat(2, 1).numpy(), 16_000)
+    assert np.array_equal(out[0], out[1])
+    assert np.array_equal(out, pipeline(low[:, :16_000].repeat(2, 1).numpy(), 16_000))
+
+
+def test_what_ships_is_small_and_says_what_it_is():
+    models = [entry.component for entry in discover().of(Kind.MODEL)]
+    files = [path for where, path in available(models) if where == "bundled"]
+    assert {path.stem for path in files} == {"spectral-convnext", "waveform-unet", "spectral-unet"}
+    assert all(path.stat().st_size < 10_000_000 for path in files)
+    assert sum(path.stat().st_size for path in files) < 30_000_000
+    for path in files:
+        card = read_card(path)
+        assert card.component == path.stem
+        assert all([card.summary, card.training, card.data, card.licences, card.scores, card.limits])
