@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from upscaler_core import whole_or_absent
+from upscaler_core import Metric, whole_or_absent
 from upscaler_evaluate.judge import APART_HZ, Score
 
 ALL = "all"
@@ -98,6 +98,18 @@ def kilohertz(cutoff_hz: int) -> str:
     ('4 kHz', '5.5 kHz')
     """
     return f"{cutoff_hz / 1000:g} kHz"
+
+
+def heading(name: str, metric: Metric) -> str:
+    """A column's: the metric, its unit, and an arrow to where better is."""
+    unit = f", {metric.unit}" if metric.unit else ""
+    return f"{name}{unit} {'↑' if metric.higher_is_better else '↓'}"
+
+
+def beats(row: Row, null: Row, name: str, metric: Metric) -> bool:
+    """Whether a system is better than the null by a metric, as far as the table shows."""
+    ours, theirs = row.values[name], null.values[name]
+    return cell(ours) != cell(theirs) and (ours > theirs if metric.higher_is_better else ours < theirs)
 
 
 def write_json(path: Path, told: Mapping[str, Any]) -> None:

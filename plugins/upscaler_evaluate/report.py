@@ -15,8 +15,7 @@ from upscaler_core import Metric, UpscalerError, whole_or_absent
 from upscaler_evaluate.clips import Clip, read
 from upscaler_evaluate.image import levels, render
 from upscaler_evaluate.judge import APART_HZ, NULL, Judge
-from upscaler_evaluate.numbers import ACCEPTABLE_SSIM, BANDS, Row, cell, kilohertz, verdicts
-from upscaler_evaluate.table import beats, heading
+from upscaler_evaluate.numbers import ACCEPTABLE_SSIM, BANDS, Row, beats, cell, heading, kilohertz, verdicts
 
 EXCERPT_SECONDS = 10.0
 SOUND_BYTES = 6_000_000

@@ -17,7 +17,7 @@ from rich.text import Text
 from upscaler_core import InputError, Metric
 from upscaler_evaluate.clips import Clip, clips
 from upscaler_evaluate.judge import NULL, Failed, Judge, Score, Task, attempts
-from upscaler_evaluate.numbers import Row, cell, kilohertz, rows, verdicts, write_json
+from upscaler_evaluate.numbers import Row, beats, cell, heading, kilohertz, rows, verdicts, write_json
 
 
 def evaluate_folder(
@@ -110,15 +110,3 @@ def show(table: Sequence[Row], metrics: Mapping[str, Metric]) -> None:
         for line in spoken:
             words.add_row(*line.values())
         console.print(words)
-
-
-def heading(name: str, metric: Metric) -> str:
-    """A column's: the metric, its unit, and an arrow to where better is."""
-    unit = f", {metric.unit}" if metric.unit else ""
-    return f"{name}{unit} {'↑' if metric.higher_is_better else '↓'}"
-
-
-def beats(row: Row, null: Row, name: str, metric: Metric) -> bool:
-    """Whether a system is better than the null by a metric, as far as the table shows."""
-    ours, theirs = row.values[name], null.values[name]
-    return cell(ours) != cell(theirs) and (ours > theirs if metric.higher_is_better else ours < theirs)
