@@ -1,26 +1,23 @@
 """The survey: one pass over a stream that finds where its content ends.
 
-A band-limited recording falls off a cliff: above one frequency there is nothing, and nothing comes back. Music and speech
-fall too, but more gently, or onto something that still lives. So, in bands of 1/24 octave:
+A low-pass acts on every frame alike. Music and speech fall too, but not always: now and then comes a consonant, a cymbal or
+a click that goes on up. So an **edge** is where the content falls steeply in all the frames that have any, and nothing comes
+back. In bands of 1/24 octave:
 
 * The **level** of a band in a frame of about 90 ms is the lower quartile of its bins, which sees noise and not the lines of
-  tones. Its **peak** is the 98th percentile over all frames: a filter lowers it by its own response, while a few clicks
-  leave it alone. Where the peak lies little above the median, as in dither, the band is **still**.
-* What is **left** at a frequency is the highest peak from there up; it can only fall. At every frequency, and for some
-  widths, the **excess** is how far it falls from the mean of the half octave below, less what the trend of the octave below
-  explains. An **edge** is an excess of
+  tones. What is **left** at a band is the highest level from there up.
+* The **fall** at a band is from the mean of what is left in the quarter octave below to what is left a third of an octave
+  on. It counts in frames that are **alive**: 22 dB louder below than the quietest 2 % of frames are above. The **steepness**
+  is the gentlest 2 % of the falls, in dB an octave. The edge is where it is greatest, if it is 42 dB an octave, and begins
+  where it exceeds 16. Without one, content is taken to reach the Nyquist frequency.
+* Relative to the half octave that begins an octave below the edge, the 90th percentile of alive frames is their
+  **envelope**: natural content's is nearly a straight line, which the filter bends. Below such a line a Butterworth response
+  of order N is fitted to the envelope:
 
-      10 dB + 36 dB/octave · (width + a quarter octave)     onto a still floor, or
-      26 dB + 36 dB/octave · (width + a quarter octave)     onto anything, within a sixth of an octave.
+      level(f) = a + b·log2(f) − 10·log10(1 + 3·(f/fc)^2N),    −12 <= b <= 0 dB an octave,
 
-  Of several the one furthest beyond 54 dB/octave wins. Without any, content is taken to reach the Nyquist frequency.
-* Around it, a Butterworth response of order N below a straight line is fitted to the peaks, as far as they stand out of the
-  floor (or 40 dB down):
-
-      level(f) = a + b·log2(f) − 10·log10(1 + (f/fc)^2N),    −12 <= b <= 0 dB an octave,
-
-  a and b by least squares for each fc and N. The **cut-off** is the −6 dB point of the best, fc·3^(1/2N), and the
-  **slope** its asymptote, 6.02·N dB an octave.
+  a and b by least squares for each fc and N. The **cut-off** of the best is its −6 dB point, fc, and the **slope** its
+  asymptote, 6.02·N dB an octave.
 
 At most 1,024 frames are kept, evenly spread: when they are full every other one goes, and the next ones are taken half as
 often. So memory does not grow with the stream; and as frames lie on a grid from sample 0, blocks do not matter.
@@ -29,7 +26,7 @@ often. So memory does not grow with the stream; and as frames lie on a grid from
 >>> spectrum = torch.fft.rfft(noise)
 >>> spectrum[:, 10_922:] = 0  # above 8 kHz at 48 kHz
 >>> found = survey(torch.fft.irfft(spectrum).split(1_000, -1), 48_000).bandwidth()
->>> found.found, abs(found.cutoff_hz - 8_000) < 100
+>>> found.found, abs(found.cutoff_hz / 8_000 - 1) < 0.05
 (True, True)
 >>> survey([noise], 48_000).bandwidth().cutoff_hz
 24000.0
@@ -59,27 +56,22 @@ LOWEST_HZ = 1000.0
 FLOOR_DB = -140.0
 """Levels are at least this: below 16-bit dither (−125 to −134), above the rounding noise of float32."""
 
-PEAK = 0.98
-STILL_DB = 13.0
-"""Peak over median: noise has less, in the narrowest bands too; speech and music have 20 and more."""
-BELOW = PER_OCTAVE // 2
-TREND = PER_OCTAVE
-"""Bands below an edge that tell its level and its trend."""
-CONTENT_DB = -118.0
-"""Under this there is no content to end."""
-WIDTHS = (2, 3, 4, 6, 8, 12)
-"""Bands from an edge's top to its foot: brick walls to Butterworths."""
-ABRUPT = 4
-"""At most so many bands where what follows still lives: real voices fall by 50 dB within 8."""
-DROP_DB, ABRUPT_DROP_DB = 10.0, 26.0
-STEEP, STEEPER = 36.0, 54.0
-"""dB an octave beyond the trend: an edge; the steep end of a natural fall, which is preferred."""
+RARE = 0.02
+"""Of frames: fewer do not count, being clicks and faults."""
+ALIVE_DB = 22.0
+"""Noise has less between its loudest and quietest frames, in the narrowest bands too."""
+BELOW, WIDTH = 6, 8
+"""Bands below an edge, and from its top to its foot."""
+OCTAVES = (WIDTH - 1 + (BELOW + 1) / 2) / PER_OCTAVE
+"""From the middle of what is below to the foot."""
+STEEP, BEGINNING = 42.0, 16.0
+"""dB an octave, of an edge and of its beginning; what ends by itself reaches 41 (a Vorbis file of speech)."""
+
+ENVELOPE = 0.9
+"""Quantile over frames."""
 STEEPEST_TREND = 12.0
 """dB an octave: a trend is carried on at most this steeply, or it would follow a soft filter down."""
-
 ORDERS = (3, 4, 5, 6, 8, 10, 12, 16, 24, 48, 96)
-DEPTH_DB = 40.0
-"""What is further down does not help to place an edge."""
 TIED_DB = 0.15
 """Cut-offs that fit as well as this are averaged: between two bands a brick wall fits anywhere."""
 QUARTILE = 0.75
@@ -112,15 +104,13 @@ class Survey:
 
     def bandwidth(self) -> Bandwidth:
         """Where the content ends."""
-        if not self.levels.numel():
-            return Bandwidth(self.rate / 2)
         levels = self.levels.clamp(min=FLOOR_DB).double()
-        peak = torch.quantile(levels, PEAK, 0)
-        edge = find_edge(peak, peak - levels.median(0).values)
+        edge = find_edge(levels)
         if edge is None:
             return Bandwidth(self.rate / 2)
-        cutoff, order = locate(peak, edge)
-        drop = peak[edge.top - BELOW : edge.top].mean() - _left(peak)[edge.top + edge.width]
+        cutoff, order = locate(edge)
+        below = edge.envelope[edge.begin - PER_OCTAVE // 2 : edge.begin]
+        drop = below.mean() - edge.envelope[edge.foot :].max()
         return Bandwidth(min(cutoff, self.rate / 2), float(drop), 20 * math.log10(2) * order)
 
 
@@ -189,44 +179,46 @@ def _levels(frames: list[Tensor], cuts: list[int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Edge:
-    """An edge begins at the start of band `top` and is over `width` bands further up."""
+    """An edge begins at the start of one band and is over at another; the envelope is of all bands `[band]`, dB."""
 
-    top: int
-    width: int
-
-
-def find_edge(peak: Tensor, liveliness: Tensor) -> Edge | None:
-    """Find the edge that falls furthest, given the peak of each band and its distance from the median, `[band]`, dB."""
-    left, lively = _left(peak), _left(liveliness)
-    best, edge = -math.inf, None
-    for top in range(BELOW, len(peak) - 1):
-        level = float(left[top - BELOW : top].mean())
-        if level < CONTENT_DB:
-            break
-        trend = min(STEEPEST_TREND, -_slope(left[max(0, top - TREND) : top]) * PER_OCTAVE)
-        for width in sorted({min(width, len(peak) - 1 - top) for width in WIDTHS}):
-            octaves = (width + BELOW / 2) / PER_OCTAVE  # from the middle of what is below
-            still = bool(lively[top + width] < STILL_DB)
-            fall = level - float(left[top + width]) - trend * octaves - (DROP_DB if still else ABRUPT_DROP_DB)
-            margin = fall - STEEPER * octaves
-            if (still or width <= ABRUPT) and fall > STEEP * octaves and margin > best:
-                best, edge = margin, Edge(top, width)
-    return edge
+    begin: int
+    foot: int
+    envelope: Tensor
 
 
-def locate(peak: Tensor, edge: Edge) -> tuple[float, int]:
-    """Fit a Butterworth response below a straight line to the peaks `[band]` (dB): `(−6 dB point in Hz, order)`."""
-    left = _left(peak)
-    end = min(edge.top + edge.width + BELOW // 2, len(peak) - 1)
-    floor = torch.maximum(left[end], left[edge.top - BELOW : edge.top].mean() - DEPTH_DB)
-    y = torch.maximum(peak[: end + 1], floor)
+def find_edge(levels: Tensor) -> Edge | None:
+    """Find the edge at which levels `[frame, band]` (dB) fall most steeply, from an octave above the lowest band on."""
+    count = levels.shape[-1] - PER_OCTAVE - WIDTH + 1
+    if count < 1:
+        return None
+    left = levels.flip(1).cummax(1).values.flip(1)
+    below = left[:, PER_OCTAVE - BELOW :].unfold(1, BELOW, 1).mean(-1)[:, :count]
+    above = left[:, PER_OCTAVE + WIDTH - 1 :]
+    alive = below > torch.quantile(above, RARE, 0) + ALIVE_DB
+    gentlest = torch.nanquantile((below - above).where(alive, torch.nan), RARE, 0)
+    steepness = (gentlest / OCTAVES).where(alive.double().mean(0) >= RARE, 0)
+    steepest = begin = int(steepness.argmax())
+    if steepness[steepest] < STEEP:
+        return None
+    while begin and steepness[begin - 1] >= BEGINNING:
+        begin -= 1
+    reference = left[:, begin : begin + PER_OCTAVE // 2].mean(1, keepdim=True)
+    envelope = torch.quantile((levels - reference)[alive[:, begin]], ENVELOPE, 0)
+    return Edge(PER_OCTAVE + begin, PER_OCTAVE + steepest + WIDTH - 1, envelope)
+
+
+def locate(edge: Edge) -> tuple[float, int]:
+    """Fit a Butterworth response below a straight line to an edge's envelope: `(−6 dB point in Hz, order)`."""
+    end = min(edge.foot + BELOW, len(edge.envelope) - 1)
+    floor = edge.envelope[end:].max()
+    y = torch.maximum(edge.envelope[: end + 1], floor)
     x = torch.arange(end + 1) + QUARTILE
-    low = max(BELOW / 2, edge.top - 2 * edge.width)
-    cutoff = torch.arange(low, edge.top + edge.width + 1, 0.25, dtype=torch.float64)[:, None, None]
+    lowest = edge.begin - PER_OCTAVE // 2
+    cutoff = torch.arange(lowest, edge.foot + 1, 0.25, dtype=torch.float64)[:, None, None]
     order = torch.tensor(ORDERS, dtype=torch.float64)[:, None]
     octaves = (x - cutoff) / PER_OCTAVE  # [cut-off, 1, band]
-    response = -10 * torch.log10(1 + 2 ** (2 * order * octaves))  # [cut-off, order, band]
-    near = (octaves >= -TREND / PER_OCTAVE).double()
+    response = -10 * torch.log10(1 + 3 * 2 ** (2 * order * octaves))  # [cut-off, order, band]
+    near = (octaves >= -1).double()
     weight = near * (y > floor + 3)
     total = weight.sum(-1, keepdim=True)
     line = y - response
@@ -238,17 +230,4 @@ def locate(peak: Tensor, edge: Edge) -> tuple[float, int]:
     error = error.nan_to_num(math.inf)  # no band stands out of the floor
     column = int(error.min(0).values.argmin())
     tied = error[:, column] <= error[:, column].min() + TIED_DB
-    best = ORDERS[column]
-    band = float(cutoff[tied].mean())
-    return LOWEST_HZ * 2 ** (band / PER_OCTAVE) * 3 ** (1 / (2 * best)), best
-
-
-def _left(values: Tensor) -> Tensor:
-    """The largest value from each band up."""
-    return values.flip(0).cummax(0).values.flip(0)
-
-
-def _slope(values: Tensor) -> float:
-    """The slope of the straight line through equally spaced values, a step."""
-    x = torch.arange(len(values)) - (len(values) - 1) / 2
-    return float((x * values).sum() / x.square().sum())
+    return LOWEST_HZ * 2 ** (float(cutoff[tied].mean()) / PER_OCTAVE), ORDERS[column]
