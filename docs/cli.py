@@ -15,6 +15,7 @@ COMMANDS = [
     "plugins",
     "plugins show",
     "plugins check",
+    "plugins new",
     "models",
     "models list",
     "models show",
@@ -22,6 +23,7 @@ COMMANDS = [
     "models import",
     "evaluate",
     "train",
+    "tune",
     "doctor",
 ]
 
@@ -42,7 +44,7 @@ This page is the real `--help` of every command. Components that plugins add app
 | 130 | interrupted, by Ctrl-C or a polite kill |
 
 Where every file failed for one reason, the exit code is that reason's. `UPSCALER_DEBUG=1` shows the traceback of what
-would be reported as a bug.
+would be reported as a bug; `UPSCALER_TRACE=1` prints each call of a plugin's hook.
 """
 
 

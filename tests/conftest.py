@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from upscaler_core import Registry
-from upscaler_core.testing import fakes
+from upscaler_core.testing import Upscaler, fakes
 
 ROOT = Path(__file__).parent.parent
 AUDIO = ROOT / "examples" / "audio"
+
+os.environ["UPSCALER_CONFIG"] = os.devnull  # a developer's own settings are no part of the tests
 
 
 @pytest.fixture(scope="session")
@@ -26,27 +26,13 @@ def audio() -> Path:
     return AUDIO
 
 
-class Upscaler:
-    """The installed command line, run as a user runs it: in a process of its own."""
-
-    def __init__(self, folder: Path, **environment: str) -> None:
-        self.folder = folder
-        self.environment = {**os.environ, "COLUMNS": "200", "UPSCALER_DEBUG": "", **environment}
-
-    def __call__(self, *words: object, **more: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.words(*words), capture_output=True, text=True, timeout=300, **self.settings(), **more
-        )
-
-    def start(self, *words: object, **more: object) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        return subprocess.Popen(self.words(*words), stdout=pipe, stderr=pipe, text=True, **self.settings(), **more)
-
-    def words(self, *words: object) -> list[str]:
-        return [str(Path(sys.executable).with_name("upscaler")), *map(str, words)]
-
-    def settings(self) -> dict[str, object]:
-        return {"cwd": self.folder, "env": self.environment}
+def install(folder: Path, name: str, code: str, version: str = "1.2") -> None:
+    """What `pip install` leaves behind: a module and its metadata."""
+    (folder / f"upscaler_{name}.py").write_text(code)
+    info = folder / f"upscaler_{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: upscaler-{name}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[upscaler.plugins]\n{name} = upscaler_{name}\n")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from upscaler_core import compatibility
 from upscaler_core.checkpoint import (
     Card,
     Checkpoint,
@@ -17,9 +18,10 @@ from upscaler_core.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from upscaler_core.components import Component, Kind, Options, option
+from upscaler_core.components import Component, Kind, Options, near, option
 from upscaler_core.errors import Fault, InputError, MissingDependency, OutputError, SpecError, UpscalerError, UsageError
 from upscaler_core.hookspecs import hookimpl
+from upscaler_core.interrupt import Interrupt
 from upscaler_core.protocols import (
     Adversary,
     AudioInfo,
@@ -45,10 +47,11 @@ from upscaler_core.protocols import (
 )
 from upscaler_core.registry import Registry, discover
 from upscaler_core.tags import ID3_FRAMES
+from upscaler_core.whole import whole_or_absent
 
 if TYPE_CHECKING:
     from upscaler_core.assemble import choose_device, load_pipeline
-    from upscaler_core.audio import open_source, whole_or_absent
+    from upscaler_core.audio import open_source
     from upscaler_core.chance import fixed_initialization, noise
     from upscaler_core.cli.guard import run_app
     from upscaler_core.filters import lowpass as kaiser_lowpass
@@ -82,6 +85,7 @@ __all__ = [
     "FusionStrategy",
     "Grid",
     "InputError",
+    "Interrupt",
     "Kind",
     "Loss",
     "Metric",
@@ -118,6 +122,7 @@ __all__ = [
     "load_checkpoint",
     "load_form",
     "load_pipeline",
+    "near",
     "noise",
     "open_source",
     "option",
@@ -151,12 +156,13 @@ _LATE = {
     "run_app": "cli.guard:run_app",
     "open_source": "audio:open_source",
     "survey": "measure:survey",
-    "whole_or_absent": "audio:whole_or_absent",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import the names that need torch on first use (PEP 562)."""
+    """Import the names that need torch on first use (PEP 562); take old names for new ones."""
+    if new := compatibility.new_name(name):
+        return globals().get(new) or __getattr__(new)
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _LATE[name].split(":")

@@ -16,14 +16,29 @@ if TYPE_CHECKING:
     from upscaler_core.pipeline import Pipeline
 
 
-def load_pipeline(name: str | Path, registry: Registry, settings: Sequence[str] = (), device: str = "cpu") -> Pipeline:
+def load_pipeline(
+    name: str | Path,
+    registry: Registry,
+    settings: Sequence[str] = (),
+    device: str = "cpu",
+    *,
+    allow_local_plugins: bool = False,
+) -> Pipeline:
     """Assemble a pipeline file, or a preset by its name, with `key=value` settings on top.
+
+    Args:
+        name: the file, or the preset.
+        registry: where the components come from; the local plugins that the file names are loaded into it.
+        settings: `key=value` each.
+        device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
+        allow_local_plugins: run the code of those; refuse a file that names some otherwise.
 
     Raises:
         SpecError: the file is wrong.
         UpscalerError: a component cannot be built, or the device is not there.
     """
-    return assemble(load(presets.path_of(str(name)) or Path(name), registry, settings), registry, device)
+    path = presets.path_of(str(name)) or Path(name)
+    return assemble(load(path, registry, settings, allow_local_plugins=allow_local_plugins), registry, device)
 
 
 def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pipeline:

@@ -19,6 +19,7 @@ from upscaler_core.errors import InputError, MissingDependency, OutputError, Ups
 from upscaler_core.events import Advanced, Finished, OnEvent, Started, Warned, ignore
 from upscaler_core.protocols import AudioInfo, Exporter, Source
 from upscaler_core.registry import Entry, Registry, discover
+from upscaler_core.whole import whole_or_absent
 
 if TYPE_CHECKING:
     from upscaler_core.pipeline import Pipeline
@@ -246,42 +247,3 @@ def refuse_overwriting(source: Path, target: Path, overwrite: bool) -> None:
             raise UsageError(f"{target} is a folder: name a file in it")
         if not overwrite:
             raise OutputError(f"{target} exists: add --overwrite to replace it, or --skip-existing")
-
-
-@contextlib.contextmanager
-def whole_or_absent(target: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `target` only when the body ends well.
-
-    Where the file system can, the file has no name until then, so that even a killed process leaves nothing behind;
-    elsewhere it is hidden and removed.
-
-    Raises:
-        OutputError: the folder cannot be made or written to.
-    """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        nameless = _open_nameless(target.parent)
-        hidden = target.parent / f".upscaler-{os.getpid()}-{time.monotonic_ns()}.part"
-        try:
-            yield Path(f"/proc/{os.getpid()}/fd/{nameless}") if nameless is not None else hidden
-            if nameless is not None:
-                os.fsync(nameless)
-                # Only with a folder's descriptor, unused here, does CPython call linkat, which follows the link.
-                os.link(f"/proc/self/fd/{nameless}", hidden, src_dir_fd=nameless, follow_symlinks=True)
-            hidden.replace(target)
-        finally:
-            hidden.unlink(missing_ok=True)
-            if nameless is not None:
-                os.close(nameless)
-    except (OSError, OutputError) as error:
-        raise OutputError(f"{target} cannot be written: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _open_nameless(folder: Path) -> int | None:
-    flag = getattr(os, "O_TMPFILE", None)
-    if flag is None or not Path("/proc/self/fd").is_dir():
-        return None
-    try:
-        return os.open(folder, flag | os.O_RDWR, 0o666)
-    except OSError:
-        return None

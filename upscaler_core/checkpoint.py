@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from upscaler_core.components import Component, Options, option
 from upscaler_core.errors import InputError
+from upscaler_core.whole import whole_or_absent
 
 if TYPE_CHECKING:
     import torch
@@ -212,8 +213,6 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], card: Card, dtyp
         OutputError: it cannot be written.
     """
     from safetensors.torch import save
-
-    from upscaler_core.audio import whole_or_absent
 
     kept = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     if dtype:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -129,12 +129,20 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> Iterable[str]:
+    annotation: Any = model
     for step in path:
-        annotation = model.model_fields[step].annotation if step in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ()
-        model = annotation
-    return model.model_fields
+        form = _model_in(annotation)
+        if form and step in form.model_fields:
+            annotation = form.model_fields[str(step)].annotation
+    form = _model_in(annotation)
+    return form.model_fields if form else ()
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The form within an annotation such as `dict[str, Form | None]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((form for inner in get_args(annotation) if (form := _model_in(inner))), None)
 
 
 def validate(component: Component, values: Mapping[str, Any] | Options) -> Options:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from upscaler_core.manifest import Record
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,14 @@ class Warned:
 
     source: Path
     message: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A file's output is whole, and this is to be kept of it in the manifest."""
+
+    source: Path
+    record: Record
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file was left out because its output exists."""
+    """A file was left out because its output exists, or was recorded as made of it by the same pipeline."""
 
     source: Path
     target: Path
@@ -82,7 +94,8 @@ class Failed:
     exit_code: int
 
 
-Event = Started | Advanced | Warned | Finished | Skipped | Failed
+Result = Finished | Skipped | Failed
+Event = Started | Advanced | Warned | Recorded | Result
 OnEvent = Callable[[Event], None]
 
 

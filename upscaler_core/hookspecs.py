@@ -9,6 +9,8 @@ A plugin is a light module, registered as an entry point in the namespace `upsca
     # upscaler_hello/plugin.py
     from upscaler_core import Component, hookimpl
 
+    api_version = 1
+
     @hookimpl
     def upscaler_resamplers():
         return [Component("hello", "upscaler_hello.nearest:Nearest", summary="repeats samples")]

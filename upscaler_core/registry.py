@@ -2,24 +2,27 @@
 
 stevedore brings the plugins in, one by one; pluggy asks them what they offer. A broken plugin costs itself only: the
 registry keeps which one it is, at which stage it broke (import, register, declare) and why. Listing imports nothing but
-the plugins' light entry modules; a component's own code is imported when it is built.
+the plugins' light entry modules; a component's own code is imported when it is built. Of a disabled plugin nothing is.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import pluggy
 from stevedore.extension import ExtensionManager
 
-from upscaler_core import hookspecs
+from upscaler_core import compatibility, hookspecs
 from upscaler_core.components import Component, Kind, Options, near, validate
+from upscaler_core.config import read_config
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
+from upscaler_core.local import load_file, place
 
 if TYPE_CHECKING:
     from upscaler_core import protocols
@@ -31,21 +34,29 @@ DISTRIBUTION = "ai-audio-upscaler"
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """One plugin, whole or broken."""
+    """One plugin: whole, broken or disabled."""
 
     name: str
     target: str
-    """The entry module."""
+    """The entry module; a local plugin's file."""
     distribution: str = ""
     version: str = ""
     stage: str | None = None
     """Where it broke: `import`, `register` or `declare`; None for a working one."""
     reason: str | None = None
+    disabled: bool = False
 
     @property
     def state(self) -> str:
-        """`ok` or `broken`."""
-        return "broken" if self.stage else "ok"
+        """`ok`, `broken` or `disabled`."""
+        return "disabled" if self.disabled else "broken" if self.stage else "ok"
+
+    @property
+    def trouble(self) -> str:
+        """Why it offers nothing; empty for a working one."""
+        if self.disabled:
+            return f"disabled: `upscaler plugins --enable {self.name}` turns it on"
+        return f"broken at {self.stage}: {self.reason}" if self.stage else ""
 
     @property
     def built_in(self) -> bool:
@@ -89,20 +100,51 @@ class Registry:
         points: entry points to load; those of the namespace `upscaler.plugins` by default (`discover`).
         plugins: further plugins by name: modules, or objects with hook implementations. Pass `points=()` with it for a
             hermetic registry in tests.
+        disabled: names of plugins to leave out, unimported.
     """
 
-    def __init__(self, points: Iterable[EntryPoint] | None = None, plugins: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        points: Iterable[EntryPoint] | None = None,
+        plugins: Mapping[str, object] | None = None,
+        disabled: Collection[str] = (),
+    ) -> None:
         self.plugins: list[PluginInfo] = []
         self.entries: list[Entry] = []
-        self._manager = pluggy.PluginManager("upscaler")
+        self._manager = compatibility.Manager("upscaler")
         self._manager.add_hookspecs(hookspecs)
+        if os.environ.get("UPSCALER_TRACE"):
+            from upscaler_core.trace import trace
+
+            trace(self._manager)
         found = entry_points(group=NAMESPACE) if points is None else points
         described = [(_describe(point), point) for point in found]
         for info, point in sorted(described, key=lambda pair: (not pair[0].built_in, pair[0].name)):
+            if info.name in disabled:
+                self.plugins.append(replace(info, disabled=True))
+                continue
             self._admit(info, lambda point=point: _Loader(point).extensions[0].plugin)  # type: ignore[misc]
         for name, plugin in (plugins or {}).items():
             target = getattr(plugin, "__name__", type(plugin).__qualname__)
             self._admit(PluginInfo(name, target), lambda plugin=plugin: plugin)  # type: ignore[misc]
+
+    def add_files(self, paths: Iterable[str | Path]) -> Registry:
+        """Load local plugins, each a file of Python and named as it, unless they are loaded; this runs their code.
+
+        Returns:
+            This registry.
+
+        Raises:
+            PluginError: one is broken; the message begins with its path, and its line where that is known.
+        """
+        for file in (str(Path(path).resolve()) for path in paths):
+            if file in (plugin.target for plugin in self.plugins):
+                continue
+            self._admit(PluginInfo(Path(file).stem, file), functools.partial(load_file, Path(file)))
+            if reason := self.plugins[-1].reason:
+                del self.plugins[-1]
+                raise PluginError(reason if reason.startswith(file) else f"{file}: {reason}")
+        return self
 
     def _admit(self, info: PluginInfo, load: Callable[[], object]) -> None:
         """Load, register and question one plugin; whatever it raises is kept as its own fault."""
@@ -118,12 +160,13 @@ class Registry:
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
             if plugin is not None and self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
-            self.plugins.append(replace(info, stage=stage, reason=_sentence(error)))
+            self.plugins.append(replace(info, stage=stage, reason=_sentence(error, info)))
         else:
             self.plugins.append(info)
             self.entries += entries
 
     def _register(self, name: str, plugin: object) -> None:
+        compatibility.refuse_newer(plugin)
         if taken := next((p for p in self.plugins if p.name == name and p.state == "ok"), None):
             raise PluginError(f"the plugin name '{name}' is already taken by {taken.distribution or taken.target}")
         self._manager.register(plugin, name)
@@ -179,10 +222,13 @@ class Registry:
             choices = " or ".join(f"'{e.full_name}'" for e in matches)
             raise UnknownComponent(f"several plugins offer a {kind} '{name}': write {choices}")
         if not matches:
-            broken = "".join(f"; the plugin '{p.name}' is broken ({p.reason})" for p in self.plugins if p.stage)
             known = [e.component.name for e in offered]
-            raise UnknownComponent(f"there is no {kind} '{name}'; {near(name, known)}{broken}")
+            raise UnknownComponent(f"there is no {kind} '{name}'; {near(name, known)}{self.left_out()}")
         return matches[0]
+
+    def left_out(self) -> str:
+        """The end of a sentence about an unknown name: which plugins it may be of that offer nothing now, and why."""
+        return "".join(f"; the plugin '{p.name}' is {p.trouble}" for p in self.plugins if p.trouble)
 
     def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options | None = None) -> Any:
         """Build a component: validate its options, import its factory, call it.
@@ -245,10 +291,13 @@ class Registry:
 
 @functools.cache
 def discover() -> Registry:
-    """Load every plugin installed in this environment, once a process. Broken ones are kept aside, see
-    `Registry.plugins`.
+    """Load every plugin installed in this environment, once a process. Broken ones, and those that the user's
+    configuration disables, are kept aside: see `Registry.plugins`.
+
+    Raises:
+        UsageError: the configuration file is wrong.
     """
-    return Registry()
+    return Registry(disabled=read_config().disabled_plugins)
 
 
 def _describe(point: EntryPoint) -> PluginInfo:
@@ -270,9 +319,14 @@ def _guarded(entry: Entry, doing: str, act: Callable[[], Any]) -> Any:
             f"{entry.full_name} needs the package '{error.name}': pip install '{entry.component.extra}'"
         ) from error
     except BaseException as error:
-        raise PluginError(f"{entry.full_name}: {doing}: {_sentence(error)}") from error
+        raise PluginError(f"{entry.full_name}: {doing}: {_sentence(error, entry.plugin)}") from error
 
 
-def _sentence(error: BaseException) -> str:
+def _sentence(error: BaseException, plugin: PluginInfo) -> str:
+    """What a plugin raised, in one line; with the place where a file is the plugin."""
     text = " ".join(str(error).split())
-    return text if isinstance(error, UpscalerError) and text else f"{type(error).__name__}: {text}".rstrip(": ")
+    if not isinstance(error, UpscalerError) or not text:
+        text = f"{type(error).__name__}: {text}".rstrip(": ")
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "upscaler_core":
+        text += f"; it is made for another version of {DISTRIBUTION} than this one"
+    return place(error, plugin.target) + text

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from upscaler_core.components import Kind, Options, explain, option, validate
-from upscaler_core.errors import Fault, OptionError, Problem, SpecError, UnknownComponent
+from upscaler_core.errors import Fault, OptionError, PluginError, Problem, SpecError, UnknownComponent
 from upscaler_core.registry import Registry
 
 MAX_BYTES = 1 << 16
@@ -48,6 +48,9 @@ class Spec(Options):
     """Base of a file's form. A field that names components says of which kind: `Annotated[Use, Kind.RESAMPLER]`."""
 
     version: Literal[1] = option(help="version of this form")
+    plugins: list[str] = option(
+        [], help="local plugins, files of Python, from this file's folder; run only where the user allows it"
+    )
 
     def uses(self) -> Iterator[tuple[KeyPath, Kind, Use]]:
         """Every component that is named, with its place and kind."""
@@ -92,7 +95,7 @@ class ChunkSpec(Options):
     samples: int = option(96_000, unit="samples", ge=1_024, le=10_000_000, help="length of a chunk")
     overlap: int = option(4_800, unit="samples", ge=0, le=5_000_000, help="cross-faded overlap of neighbouring chunks")
     context: float = option(0.5, unit="s", ge=0, le=30, help="further signal on both sides, computed and thrown away")
-    batch: int = option(1, unit="chunks", ge=1, le=256, help="chunks in each call of a model")
+    batch: int = option(1, unit="chunks", ge=1, le=256, help="chunks in each call of a model, on a GPU")
 
 
 class PipelineSpec(Spec):
@@ -141,9 +144,11 @@ class Document:
         return self.values.get(path, self.name)
 
 
-def load(path: Path, registry: Registry, settings: Sequence[str] = ()) -> PipelineSpec:
-    """Read a pipeline file, with `key=value` settings on top, and check all of it. Raises as `load_form` does."""
-    return load_form(path, PipelineSpec, registry, settings)
+def load(
+    path: Path, registry: Registry, settings: Sequence[str] = (), *, allow_local_plugins: bool = False
+) -> PipelineSpec:
+    """Read a pipeline file, with `key=value` settings on top, and check all of it, as `load_form` does."""
+    return load_form(path, PipelineSpec, registry, settings, allow_local_plugins=allow_local_plugins)
 
 
 def check(document: Document, registry: Registry, settings: Sequence[str] = ()) -> PipelineSpec:
@@ -151,15 +156,28 @@ def check(document: Document, registry: Registry, settings: Sequence[str] = ()) 
     return _check(document, PipelineSpec, registry, settings)
 
 
-def load_form(path: Path, form: type[S], registry: Registry, settings: Sequence[str] = ()) -> S:
+def load_form(
+    path: Path, form: type[S], registry: Registry, settings: Sequence[str] = (), *, allow_local_plugins: bool = False
+) -> S:
     """Read a file of some form, such as a training recipe, with `key=value` settings on top, and check all of it.
+
+    Args:
+        path: the file.
+        form: its form.
+        registry: the components that it may name; the local plugins that the file brings are loaded into it.
+        settings: `key=value` each.
+        allow_local_plugins: run the code of those; refuse a file that brings some otherwise.
 
     Raises:
         SpecError: every fault of the file (or of the settings) at once.
     """
-    spec = _check(read(path), form, registry, settings)
-    models = {name: _beside(path, use) for name, use in getattr(spec, "models", {}).items()}
-    return spec.model_copy(update={"models": models}) if models else spec
+    spec = _check(read(path), form, registry, settings, path.parent if allow_local_plugins else None)
+    here: dict[str, Any] = {}
+    if models := getattr(spec, "models", None):
+        here["models"] = {name: _beside(path, use) for name, use in models.items()}
+    if spec.plugins:
+        here["plugins"] = [str((path.parent / plugin).resolve()) for plugin in spec.plugins]
+    return spec.model_copy(update=here)
 
 
 def _beside(path: Path, use: Use) -> Use:
@@ -170,8 +188,13 @@ def _beside(path: Path, use: Use) -> Use:
     return use.model_copy(update={"checkpoint": str(beside)})
 
 
-def _check(document: Document, form: type[S], registry: Registry, settings: Sequence[str]) -> S:
+def _check(
+    document: Document, form: type[S], registry: Registry, settings: Sequence[str], plugins_from: Path | None = None
+) -> S:
+    """Check a document; the folder that its local plugins are loaded from is None where they are not allowed."""
     problems = [problem for setting in settings for problem in _apply(document, setting)]
+    if missing := [_problem(document, fault) for fault in _add_plugins(document, registry, plugins_from)]:
+        raise SpecError(problems + missing)
     faults: list[Fault] = []
     spec: S | None = None
     try:
@@ -185,6 +208,23 @@ def _check(document: Document, form: type[S], registry: Registry, settings: Sequ
     if problems or spec is None:
         raise SpecError(problems)
     return spec
+
+
+def _add_plugins(document: Document, registry: Registry, folder: Path | None) -> Iterator[Fault]:
+    """Load the local plugins that a document names, as far as it names them rightly; without them nothing else is."""
+    given = document.data.get("plugins")
+    files = {k: name for k, name in enumerate(given) if isinstance(name, str)} if isinstance(given, list) else {}
+    if not files:
+        return
+    if folder is None:
+        remedy = "add --allow-local-plugins (in Python: allow_local_plugins=True)"
+        yield Fault(("plugins",), f"{' and '.join(files.values())} would run as code: if you trust it, {remedy}")
+        return
+    for index, name in files.items():
+        try:
+            registry.add_files([folder / name])
+        except PluginError as error:
+            yield Fault(("plugins", index), str(error))
 
 
 def _problem(document: Document, fault: Fault) -> Problem:

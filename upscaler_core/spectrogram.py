@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from upscaler_core.audio import BLOCK, open_source, whole_or_absent
+from upscaler_core.audio import BLOCK, open_source
 from upscaler_core.errors import MissingDependency
 from upscaler_core.inspection import Inspection
 from upscaler_core.measure import blackman_harris, frames
 from upscaler_core.registry import Registry
 from upscaler_core.streaming import Stream
+from upscaler_core.whole import whole_or_absent
 
 COLUMNS = 2000
 """At most so many: when they are full, pairs of them become one."""

@@ -65,6 +65,9 @@ def evaluate(
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the models run.")] = "auto",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Clips at a time, a process and a thread each.")] = 1,
+    allow_local_plugins: Annotated[
+        bool, typer.Option("--allow-local-plugins", help="Run the Python files that pipelines name under 'plugins'.")
+    ] = False,
 ) -> None:
     """Score pipelines on recordings, or one audio file against another.
 
@@ -88,7 +91,8 @@ def evaluate(
         from upscaler_evaluate.judge import Task
         from upscaler_evaluate.table import evaluate_folder
 
-        task = Task(tuple(given or ()), tuple(settings or ()), _cutoffs(cutoffs), tuple(names), down, device)
+        words, pipelines = tuple(settings or ()), tuple(given or ())
+        task = Task(pipelines, words, _cutoffs(cutoffs), tuple(names), down, device, allow_local_plugins)
         evaluate_folder(task, data, limit=limit, jobs=jobs, page=report, numbers=json)
 
 

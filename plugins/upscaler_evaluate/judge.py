@@ -41,6 +41,7 @@ class Task:
     down: str
     """The resampler that makes the inputs."""
     device: str = "cpu"
+    allow_local_plugins: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,15 @@ class Judge:
         torch.set_num_threads(1)
         self.task = task
         self.registry = discover()
-        self.down = self.registry.resampler(task.down)
-        self.metrics = {cutoff: build_metrics(task.metrics, self.registry, cutoff) for cutoff in task.cutoffs}
         labels = [Path(name).stem for name in task.pipelines]
-        self.pipelines = {
-            label if labels.count(label) == 1 else name: load_pipeline(name, self.registry, task.settings, task.device)
+        self.pipelines = {  # first, for the metrics may come from a local plugin of theirs
+            label if labels.count(label) == 1 else name: load_pipeline(
+                name, self.registry, task.settings, task.device, allow_local_plugins=task.allow_local_plugins
+            )
             for label, name in zip(labels, task.pipelines, strict=True)
         }
+        self.down = self.registry.resampler(task.down)
+        self.metrics = {cutoff: build_metrics(task.metrics, self.registry, cutoff) for cutoff in task.cutoffs}
 
     def systems(self, rate: int, cutoff_hz: int) -> dict[str, Pipeline]:
         """What is judged, for output at `rate` Hz. The null is told the cut-off; a pipeline measures it, as for a user."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from upscaler_core import MissingDependency, Options, discover, load_form, run_app
+from upscaler_core import MissingDependency, Options, Spec, discover, load_form, run_app
 
 INTERRUPTED = 130
 
@@ -24,6 +24,13 @@ class Train:
     def __call__(self, arguments: Sequence[str]) -> int:
         """Run with the words that follow its name; return the exit code."""
         return run_app(train, "train", arguments)
+
+    @property
+    def form(self) -> type[Spec]:
+        """The recipe's form, for commands that make recipes."""
+        from upscaler_train.recipe import RecipeSpec
+
+        return RecipeSpec
 
 
 def train(
@@ -48,6 +55,9 @@ def train(
         ),
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to train.")] = "auto",
+    allow_local_plugins: Annotated[
+        bool, typer.Option("--allow-local-plugins", help="Run the Python files that the recipe names under 'plugins'.")
+    ] = False,
 ) -> None:
     """Train models by a recipe file.
 
@@ -61,7 +71,8 @@ def train(
     from upscaler_train.setup import set_up
 
     registry = discover()
-    spec = load_form(recipe, RecipeSpec, registry, [*(settings or []), *([f"epochs={epochs}"] if epochs else [])])
+    changes = [*(settings or []), *([f"epochs={epochs}"] if epochs else [])]
+    spec = load_form(recipe, RecipeSpec, registry, changes, allow_local_plugins=allow_local_plugins)
     folder = out or Path("runs") / recipe.stem
     refuse_other(folder, spec, resume)
     with Display(os.environ.get("RANK", "0") == "0") as display:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,15 +15,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from upscaler_core import Degradation, discover
+from upscaler_core import Degradation, Registry, Resample, UsageError, Use, discover
 from upscaler_train.bands import lowpass
-from upscaler_train.recipe import ChanceUse, RecipeSpec
+from upscaler_train.recipe import RecipeSpec
 from upscaler_train.recordings import Recording
+from upscaler_train.sources import kind_of
 
 TRIES = 20
 """Silent excerpts are drawn again, but not for ever."""
 SILENCE = 1e-4
 """RMS: −80 dBFS."""
+REST = ""
+"""The group of the kinds that have no share."""
 MIX_DB = 12.0
 """A mixed-in excerpt is up to so much quieter."""
 
@@ -87,14 +91,14 @@ class Excerpts(Dataset[Excerpt]):
 
     Args:
         recipe: says how.
-        recordings: drawn from in proportion to their lengths.
+        recordings: drawn from in proportion to their lengths, or to the recipe's shares.
         rate: the models' rate, Hz.
         samples: an excerpt's length.
     """
 
     def __init__(self, recipe: RecipeSpec, recordings: Sequence[Recording], rate: int, samples: int) -> None:
         self.recipe, self.recordings, self.rate, self.samples = recipe, recordings, rate, samples
-        self.ends = torch.tensor(list(accumulate(recording.frames for recording in recordings)))
+        self.ends = torch.tensor(list(accumulate(chances(recordings, recipe.data.shares))), dtype=torch.float64)
 
     def __getitem__(self, n: int) -> Excerpt:
         with _one_thread():  # as in a worker: the last bits of a sum change with the number of threads
@@ -116,14 +120,18 @@ class Excerpts(Dataset[Excerpt]):
     def _clip(self, chance: torch.Generator) -> Clean:
         """A stretch of one recording that is not silent."""
         for _ in range(TRIES):
-            place = int(torch.randint(int(self.ends[-1]), (), generator=chance))
+            place = torch.rand((), dtype=torch.float64, generator=chance) * self.ends[-1]
             recording = self.recordings[int(torch.searchsorted(self.ends, place, right=True))]
-            last = max(0, recording.frames - self.samples)
-            start = int(torch.randint(last + 1, (), generator=chance))
-            audio = self._channels(recording.read(start, self.samples), chance)
+            percent = 100 + round(100 * self.recipe.speed * float(2 * torch.rand((), generator=chance) - 1))
+            samples = -(-self.samples * percent // 100)
+            start = int(torch.randint(max(0, recording.frames - samples) + 1, (), generator=chance))
+            audio = self._channels(recording.read(start, samples), chance)
             if float(audio.square().mean().sqrt()) > SILENCE:
                 break
-        return Clean(audio, recording.bandwidth_hz, recording.source)
+        if percent != 100:
+            audio = self._resample(audio, self.rate * percent // 100, self.rate)[:, : self.samples]
+        bandwidth = min(recording.bandwidth_hz * percent / 100, self.rate / 2 * min(1, percent / 100))
+        return Clean(audio, bandwidth, recording.source)
 
     def _channels(self, audio: Tensor, chance: torch.Generator) -> Tensor:
         """Any channels -> one of them or their mean, or two."""
@@ -146,21 +154,29 @@ class Excerpts(Dataset[Excerpt]):
         return audio, cutoff
 
     @cached_property
+    def _resample(self) -> Resample:
+        use = self.recipe.resampler
+        return self._registry.resampler(use.use, **use.options)
+
+    @cached_property
     def _band_limit(self) -> Degradation:
-        use = self.recipe.band_limit
-        return discover().degradation(use.use, **use.options)
+        return self._build(self.recipe.band_limit)
 
     @cached_property
     def _augmentations(self) -> list[tuple[float, Degradation]]:
-        return _built(self.recipe.augmentations)
+        return [(use.probability, self._build(use)) for use in self.recipe.augmentations]
 
     @cached_property
     def _degradations(self) -> list[tuple[float, Degradation]]:
-        return _built(self.recipe.degradations)
+        return [(use.probability, self._build(use)) for use in self.recipe.degradations]
 
+    def _build(self, use: Use) -> Degradation:
+        return self._registry.degradation(use.use, **use.options)
 
-def _built(uses: Sequence[ChanceUse]) -> list[tuple[float, Degradation]]:
-    return [(use.probability, discover().degradation(use.use, **use.options)) for use in uses]
+    @property
+    def _registry(self) -> Registry:
+        """That of the process that this is in: a worker has discovered nothing yet."""
+        return discover().add_files(self.recipe.plugins)
 
 
 @contextmanager
@@ -171,6 +187,27 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def chances(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[float]:
+    """How likely each recording is: its part of its kind's length times the kind's share.
+
+    The kinds without a share go together, and share the rest.
+
+    Raises:
+        UsageError: a kind with a share has no recording.
+    """
+    kinds = [kind_of(recording.source) for recording in recordings]
+    groups = [kind if kind in shares else REST for kind in kinds]
+    if missing := sorted(set(shares) - set(kinds)):
+        raise UsageError(f"data.shares: no manifest names a recording of the kind '{missing[0]}'")
+    frames: Counter[str] = Counter()
+    for group, recording in zip(groups, recordings, strict=True):
+        frames[group] += recording.frames
+    share = {REST: 1 - sum(shares.values()), **shares}
+    return [
+        share[group] * recording.frames / frames[group] for group, recording in zip(groups, recordings, strict=True)
+    ]
 
 
 def _happens(probability: float, chance: torch.Generator) -> bool:

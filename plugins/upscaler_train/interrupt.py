@@ -1,37 +1,13 @@
-"""Ctrl-C and a polite kill, answered between two steps."""
+"""Signals in a run's worker processes."""
 
 from __future__ import annotations
 
 import signal
-from types import FrameType, TracebackType
-from typing import Any
-
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
-class Interrupt:
-    """A context in which the first signal only sets `asked`; the next one interrupts at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._former: dict[int, Any] = {}
-
-    def __enter__(self) -> Interrupt:
-        self._former = {number: signal.signal(number, self._note) for number in SIGNALS}
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
 
 
 def ignore_interrupts(worker: int) -> None:
     """In a worker: a terminal's Ctrl-C reaches it too, and is the main process's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in SIGNALS[1:]:
-        signal.signal(number, signal.SIG_DFL)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)

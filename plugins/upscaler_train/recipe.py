@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,9 @@ class DataSpec(Options):
 
     train: list[str] = option(help="files, folders and globs to train on", min_length=1)
     validation: list[str] = option([], help="files, folders and globs to score on, none of them trained on")
+    shares: dict[str, float] = option(
+        {}, help="share of the excerpts from each kind of the manifests, such as speech: 0.4; the rest goes by length"
+    )
     cache: str | None = option(None, help="folder for decoded audio; null = one in the user's cache folder")
     cache_gib: float = option(20, unit="GiB", gt=0, le=10_000, help="decoded audio kept at most")
 
@@ -59,6 +62,9 @@ class RecipeSpec(Spec):
     data: DataSpec = option(help="which recordings")
     seconds: float = option(1.0, unit="s", ge=0.05, le=60, help="length of an excerpt")
     excerpts: int = option(1_000, ge=1, le=10_000_000, help="excerpts in an epoch")
+    speed: float = option(
+        0.0, ge=0, le=0.5, help="by how much at most excerpts are played faster or slower: 0.1 = from 90 to 110 %"
+    )
     mix: float = option(0.0, ge=0, le=1, help="share of the excerpts that are the sum of two recordings")
     channels: Literal["mono", "independent", "mid-side"] = option(
         "mono",
@@ -101,9 +107,12 @@ class RecipeSpec(Spec):
     )
     patience: int | None = option(None, unit="scorings", ge=1, help="stop after so many without a better score")
     save_minutes: float = option(5.0, unit="min", ge=0, le=1_440, help="save at least so often, and after each epoch")
+    search: dict[str, Any] = option({}, help="what `upscaler tune` searches; a training takes no notice of it")
 
     def faults(self) -> Iterator[Fault]:
         """What depends on several keys."""
+        if any(share < 0 for share in self.data.shares.values()) or sum(self.data.shares.values()) > 1 + 1e-9:
+            yield Fault(("data", "shares"), "shares are from 0 to 1, and no more than 1 together")
         if len(self.models) > 1 and self.fusion is None:
             yield Fault(("models",), f"{len(self.models)} models need a fusion: add the key 'fusion'")
         if self.patience and not self.data.validation:

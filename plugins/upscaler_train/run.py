@@ -12,11 +12,10 @@ from typing import Any
 import yaml
 from torch import Tensor
 
-from upscaler_core import UpscalerError, UsageError, whole_or_absent
+from upscaler_core import Interrupt, UpscalerError, UsageError, whole_or_absent
 from upscaler_train import state
 from upscaler_train.display import Display
 from upscaler_train.excerpts import Batch
-from upscaler_train.interrupt import Interrupt
 from upscaler_train.logs import Log, entries
 from upscaler_train.pace import Pace
 from upscaler_train.recipe import RecipeSpec
@@ -31,7 +30,7 @@ from upscaler_train.weights import write_weights
 RECIPE = "recipe.yaml"
 BAD_STEPS = 10
 """So many steps in a row whose loss is not a number end a run."""
-FREE = frozenset({"data", "epochs", "workers", "save_minutes", "patience", "scoring"})
+FREE = frozenset({"data", "epochs", "workers", "save_minutes", "patience", "scoring", "search"})
 """Keys that may change before a run goes on. The recordings, too: more of them may have come."""
 
 
@@ -291,6 +290,7 @@ def refuse_other(folder: Path, recipe: RecipeSpec, resume: bool) -> None:
     if not resume:
         raise UsageError(f"{folder} holds a run: add --resume to go on with it, or name another folder by --out")
     former, now = yaml.safe_load(path.read_text(encoding="utf-8")), recipe.model_dump(mode="json")
+    former = RecipeSpec.model_construct().model_dump(mode="json") | former  # it may be older than one of the keys
     changed = [key for key in now if key not in FREE and now[key] != former.get(key)]
     if changed:
         raise UsageError(

@@ -20,6 +20,11 @@ def provenance(recordings: Iterable[str]) -> tuple[list[str], list[str]]:
     return sorted(sources), sorted(licences)
 
 
+def kind_of(recording: str) -> str:
+    """A recording's kind by its manifest; empty where none knows it."""
+    return _row(Path(recording)).get("kind", "")
+
+
 def _row(path: Path) -> dict[str, str]:
     for folder in path.parents:
         if row := _manifest(folder).get(path.relative_to(folder).as_posix()):

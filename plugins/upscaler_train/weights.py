@@ -56,6 +56,7 @@ def _pipeline(recipe: RecipeSpec, system: System) -> dict[str, Any]:
     }
     return {
         "version": 1,
+        **({"plugins": recipe.plugins} if recipe.plugins else {}),
         "models": models,
         "fusion": recipe.fusion.model_dump() if recipe.fusion else None,
         "stereo": "mid-side" if recipe.channels == "mid-side" else "independent",

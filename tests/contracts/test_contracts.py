@@ -1,17 +1,17 @@
 """Every built-in and every fake keeps its contract, and a component that does not is told which rule it breaks."""
 
-import sys
 from contextlib import nullcontext
 from importlib.util import find_spec
+from runpy import run_path
 from shutil import which
-from types import SimpleNamespace
 
 import pytest
-import torch
+from conftest import ROOT
+from contracts.mutants import MUTANTS
 
-from upscaler_core import Component, Estimate, Kind, Options, Plan, Registry, discover, hookimpl
-from upscaler_core.errors import MissingDependency
-from upscaler_core.testing import contract_failures, contract_tests
+from upscaler_core import Component, Kind, Registry, discover, hookimpl
+from upscaler_core.errors import MissingDependency, UnknownComponent
+from upscaler_core.testing import contract_failures, contract_tests, fakes
 from upscaler_core.testing.contracts import checks_of
 
 FAKES = {"cross": {"magnitude": "a", "phase": "b"}}
@@ -39,134 +39,43 @@ def test_the_decorator(check):
     check()
 
 
-class Base:
-    def __init__(self, options):
-        pass
+def mutant(case):
+    """A registry of the fakes and one mutant, and the mutant's entry."""
 
-
-class WrongRatio(Base):
-    def plan(self, rate_in, rate_out):
-        return Plan(lambda w, s: w[:, :100], 100, 100, 0)
-
-
-class NoPlan(Base):
-    def plan(self, rate_in, rate_out):
-        return None
-
-
-class Late(Base):
-    """Half a millisecond late."""
-
-    def plan(self, rate_in, rate_out):
-        at = (torch.arange(rate_out) * rate_in // rate_out - rate_in // 2000).clamp(min=0)
-        return Plan(lambda w, s: w[:, at], rate_in, rate_out, 0)
-
-
-class InPlace(Base):
-    def plan(self, rate_in, rate_out):
-        at = torch.arange(rate_out) * rate_in // rate_out
-        return Plan(lambda w, s: w.mul_(1.001)[:, at], rate_in, rate_out, 0)
-
-
-class Model(Base):
-    rate, granule, reach = 48_000, 1, None
-
-
-class Random(Model):
-    def __call__(self, x, about):
-        return Estimate(x + torch.rand(()))
-
-
-class Mixing(Model):
-    def __call__(self, x, about):
-        return Estimate(x + x.mean(0, keepdim=True))
-
-
-class Liar(Model):
-    reach = 10
-
-    def __call__(self, x, about):
-        return Estimate(x + x.mean(-1, keepdim=True))
-
-
-class Short(Model):
-    def __call__(self, x, about):
-        return Estimate(x[..., 1:])
-
-
-class NotANumber(Model):
-    def __call__(self, x, about):
-        return Estimate(x / 0)
-
-
-class HalfRate(Model):
-    rate = 48_000.5
-
-    def __call__(self, x, about):
-        return Estimate(x)
-
-
-class Chancy(Base):
-    def __call__(self, x, rate, generator):
-        from upscaler_core import Degraded
-
-        return Degraded(x + torch.rand(()))
-
-
-class Flat(Base):
-    def __call__(self, estimate, target):
-        return (estimate * 0).sum() + 1
-
-
-class Backwards(Base):
-    unit, higher_is_better = "dB", True
-
-    def __call__(self, estimate, target, rate):
-        return (estimate - target).square().mean((1, 2))
-
-
-class Unreadable(Base):
-    def open(self, path):
-        raise RuntimeError("what?")
-
-
-class Leaky(Base):
-    def plan(self, rate):
-        return Plan(lambda w, s: w + 1e-3 * (s // 4_800 % 2), 4_800, 4_800, 0)
-
-
-class Wordy(Base):
-    pass
-
-
-BROKEN = [
-    (Kind.RESAMPLER, WrongRatio, "plan"),
-    (Kind.RESAMPLER, NoPlan, "plan"),
-    (Kind.RESAMPLER, Late, "delay"),
-    (Kind.RESAMPLER, InPlace, "function"),
-    (Kind.MODEL, Random, "determinism"),
-    (Kind.MODEL, Mixing, "batch"),
-    (Kind.MODEL, Liar, "reach"),
-    (Kind.MODEL, Short, "shape"),
-    (Kind.MODEL, NotANumber, "shape"),
-    (Kind.MODEL, HalfRate, "attributes"),
-    (Kind.DEGRADATION, Chancy, "chance"),
-    (Kind.LOSS, Flat, "value"),
-    (Kind.METRIC, Backwards, "direction"),
-    (Kind.READER, Unreadable, "garbage"),
-    (Kind.COMMAND, Wordy, "callable"),
-]
-
-
-@pytest.mark.parametrize(("kind", "factory", "rule"), BROKEN, ids=lambda value: getattr(value, "__name__", str(value)))
-def test_a_broken_rule_is_named(kind, factory, rule):
     class Plugin:
         pass
 
-    here = f"{__name__}:{factory.__name__}"
-    hook = hookimpl(lambda self: [Component("x", here, Options, suffixes=(".x",))], specname=kind.hook)
-    setattr(Plugin, kind.hook, hook)
-    sys.modules.setdefault(__name__, SimpleNamespace(**globals()))
-    registry = Registry(points=(), plugins={"p": Plugin()})
-    failures = contract_failures(registry, registry.find(kind, "x"))
-    assert any(failure.startswith(f"{rule}: ") for failure in failures), failures
+    component = Component("mutant", f"contracts.mutants:{case.factory.__name__}", suffixes=case.suffixes)
+    setattr(Plugin, case.kind.hook, hookimpl(lambda self: [component], specname=case.kind.hook))
+    registry = Registry(points=(), plugins={"fakes": fakes.plugin, "mutants": Plugin()})
+    return registry, registry.find(case.kind, "mutant")
+
+
+@pytest.mark.parametrize("case", MUTANTS, ids=lambda case: case.factory.__name__)
+def test_a_mutant_is_found_by_the_checks_of_what_it_breaks(case):
+    failures = contract_failures(*mutant(case))
+    assert {failure.partition(": ")[0] for failure in failures} == case.checks, "\n".join(failures)
+
+
+def test_every_check_finds_a_mutant():
+    """So no check is without effect: a new one needs a component that breaks its rule."""
+    found = {(case.kind, check) for case in MUTANTS for check in case.checks}
+    assert {(check.kind, check.name) for kind in Kind for check in checks_of(kind)} == found
+
+
+def test_a_failure_says_what_was_asked_and_what_was_seen():
+    (case,) = (case for case in MUTANTS if case.factory.__name__ == "HalfRate")
+    assert contract_failures(*mutant(case)) == [
+        "attributes: asked: rate and granule are positive whole numbers, reach is one or None; "
+        "seen: rate 48000.5, granule 1, reach 0"
+    ]
+
+
+def test_a_component_that_is_not_there_is_told_with_what_is_meant(fake_registry):
+    with pytest.raises(UnknownComponent, match="is its plugin installed\\? did you mean 'mirror'"):
+        contract_tests("miror", registry=fake_registry)
+
+
+def test_the_page_of_contracts_is_what_the_checks_say():
+    page = run_path(str(ROOT / "docs" / "contracts.py"))["page"]()
+    assert (ROOT / "docs" / "contracts.md").read_text() == page, "run: python docs/contracts.py > docs/contracts.md"

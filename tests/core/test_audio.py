@@ -4,7 +4,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from upscaler_core import InputError, OutputError, Pipeline, UsageError, discover
+from upscaler_core import InputError, OutputError, Pipeline, UsageError, discover, whole, whole_or_absent
 from upscaler_core import audio as files
 from upscaler_core.events import Advanced, Finished, Started, Warned
 from upscaler_core.testing import signals
@@ -72,13 +72,13 @@ def test_a_reader_that_fails_midway_leaves_nothing(limited, tmp_path, monkeypatc
 @pytest.mark.parametrize("nameless", [True, False])
 def test_whole_or_absent(tmp_path, monkeypatch, nameless):
     if not nameless:  # a file system, or a system, without nameless files
-        monkeypatch.setattr(files, "_open_nameless", lambda folder: None)
+        monkeypatch.setattr(whole, "_open_nameless", lambda folder: None)
     target = tmp_path / "a" / "b" / "out.bin"
-    with files.whole_or_absent(target) as part:
+    with whole_or_absent(target) as part:
         part.write_bytes(b"first")
         assert not target.exists()
     assert target.read_bytes() == b"first"
-    failing = files.whole_or_absent(target)
+    failing = whole_or_absent(target)
     failing.__enter__().write_bytes(b"second, half of i")
     assert not failing.__exit__(RuntimeError, RuntimeError(), None)
     assert target.read_bytes() == b"first"

@@ -3,11 +3,10 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from conftest import Upscaler
+from conftest import Upscaler, install
 
 from upscaler_core import Component, Kind, Options, Registry, UsageError, hookimpl, option
 from upscaler_core.errors import MissingDependency, OptionError, PluginError, UnknownComponent
@@ -38,6 +37,21 @@ BROKEN = {
         "declare",
         "options must be a subclass of upscaler_core.Options",
     ),
+    "newer": (
+        "api_version = 2\n" + OFFER.format("'x'"),
+        "register",
+        "it is made for version 2 of the plugin interface",
+    ),
+    "bad_version": (
+        "api_version = '1'\n" + OFFER.format("'x'"),
+        "register",
+        "its api_version is '1', not a whole number from 1",
+    ),
+    "newer_still": (
+        "from upscaler_core import Hologram\n",
+        "import",
+        "it is made for another version of ai-audio-upscaler than this one",
+    ),
     "bad_name": (OFFER.format("'My Thing'"), "declare", "not lower-case words"),
     "twice": (
         HEAD + "def upscaler_models():\n    return [Component('x', 'a:b'), Component('x', 'a:b')]\n",
@@ -47,21 +61,12 @@ BROKEN = {
 }
 
 
-def install(folder: Path, name: str, code: str, version: str = "1.2") -> None:
-    """What `pip install` leaves behind: a module and its metadata."""
-    (folder / f"upscaler_{name}.py").write_text(code)
-    info = folder / f"upscaler_{name}-{version}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: upscaler-{name}\nVersion: {version}\n")
-    (info / "entry_points.txt").write_text(f"[upscaler.plugins]\n{name} = upscaler_{name}\n")
-
-
 @pytest.fixture(scope="module")
 def listing(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     for name, (code, _, _) in BROKEN.items():
         install(folder, name, code)
-    install(folder, "good", OFFER.format("'good-one'"))
+    install(folder, "good", "api_version = 1\n" + OFFER.format("'good-one'"))
     install(folder, "clash", OFFER.format("'sinc'"))
     install(folder, "twin", OFFER.format("'good-one'"))
     install(folder, "taken", OFFER.format("'other'"))

@@ -5,10 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Upscaler
 
 from upscaler_core import Kind, discover, hookspecs
 from upscaler_core.spec import check, load, parse
@@ -58,24 +59,29 @@ def test_the_pipeline_files_in_the_documentation_are_right(page):
 
 
 def test_the_plugin_of_the_tutorial_works(tmp_path):
-    """The package in docs/plugins.md, word for word: installed, listed, its contract kept."""
+    """The two files in docs/plugins.md, word for word: installed, run, its contract kept."""
     page = (ROOT / "docs" / "plugins.md").read_text()
-    for name, code in re.findall(r"```python\n# (\S+)\n(.*?)```", page, re.S):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(code)
-    (tmp_path / "upscaler_hello" / "__init__.py").touch()
+    (settings,) = re.findall(r"```toml\n# pyproject.toml\n(.*?)```", page, re.S)
+    (code,) = re.findall(r"```python\n# upscaler_hello.py\n(.*?)```", page, re.S)
+    assert len([line for line in code.splitlines() if line]) == 10
+    project = tomllib.loads(settings)["project"]
+    (tmp_path / "upscaler_hello.py").write_text(code)
     info = tmp_path / "upscaler_hello-0.1.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: upscaler-hello\nVersion: 0.1\n")
-    points = re.search(r"```toml\n# pyproject.toml\n\[project.entry-points.\"(.*?)\"\]\n(.*?)```", page, re.S)
-    (info / "entry_points.txt").write_text(f"[{points[1]}]\n{points[2].replace(chr(34), '')}")
-    environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    for words in (
-        ["-m", "pytest", "-q", "tests"],
-        ["-c", "from upscaler_core.cli import main; main(['plugins', 'check', 'nearest'])"],
-    ):
-        done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    ((group, points),) = project["entry-points"].items()
+    (info / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()))
+    upscaler = Upscaler(tmp_path, PYTHONPATH=str(tmp_path))
+    for words, answer in (("hello world", "hello world\n"), ("plugins check hello", "command hello: ok\n")):
+        assert f"$ upscaler {words}\n{answer}" in page
+        done = upscaler(*words.split())
+        assert (done.returncode, done.stdout) == (0, answer), done.stderr
+
+
+def test_what_a_new_plugin_prints_is_as_documented(upscaler):
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    done = upscaler("plugins", "new", "soft-clip", "--kind", "finisher")
+    assert f"$ upscaler plugins new soft-clip --kind finisher\n{done.stdout}```" in page
 
 
 def test_no_core_file_names_a_plugin():
@@ -85,8 +91,6 @@ def test_no_core_file_names_a_plugin():
 
 
 def test_every_built_in_is_in_the_wheel_and_the_contracts():
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     folders = {p.name for p in (ROOT / "plugins").iterdir() if p.is_dir() and p.name != "__pycache__"}
     packages = {Path(p).name for p in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]} - {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,11 @@ import soundfile
 import torch
 from conftest import ROOT
 
-from upscaler_core import Pipeline, discover, filters, load_form
+from upscaler_core import Pipeline, UsageError, discover, filters, load_form
 from upscaler_core.streaming import run
 from upscaler_core.testing.fakes import Mirror, MirrorOptions
 from upscaler_train.bands import highpass, lowpass
-from upscaler_train.excerpts import Excerpts
+from upscaler_train.excerpts import Excerpts, chances
 from upscaler_train.objective import Objective
 from upscaler_train.recipe import RecipeSpec
 from upscaler_train.recordings import Cache, audio_files
@@ -156,3 +157,30 @@ def test_the_page_on_recipes_knows_every_key():
     page = (ROOT / "docs" / "training.md").read_text()
     keys = {"version", *re.findall(r"`([a-z_.]+)`", page.split("## The recipe")[1].split("## What happens")[0])}
     assert set(RecipeSpec.model_fields) <= keys | {"data"}
+
+
+def test_kinds_have_their_shares(recordings, tmp_path):
+    (tmp_path / "manifest.csv").write_text("file,kind\na.flac,speech\nb.ogg,music\nc.ogg,music\n")
+    names = ("a.flac", "b.ogg", "c.ogg")
+    frames = (1_000, 3_000, 1_000)
+    heard = [
+        replace(recordings[0], source=str(tmp_path / name), frames=n) for name, n in zip(names, frames, strict=True)
+    ]
+    assert chances(heard, {}) == pytest.approx([0.2, 0.6, 0.2])
+    assert chances(heard, {"speech": 0.5}) == pytest.approx([0.5, 0.375, 0.125])
+    with pytest.raises(UsageError, match="kind 'drums'"):
+        chances(heard, {"drums": 0.1})
+
+
+def test_speed_moves_pitch_and_bandwidth(recordings, tmp_path):
+    t = torch.arange(4 * RATE) / RATE
+    soundfile.write(tmp_path / "tone.wav", (0.5 * torch.sin(2 * torch.pi * 1_000 * t)).numpy(), RATE, "FLOAT")
+    cache = Cache(tmp_path / "kept", 2**30, RATE, discover().resampler("poly-sinc-hq"), discover())
+    (tone,) = cache.recordings([tmp_path / "tone.wav"], pytest.fail)
+    drawn = [excerpts([replace(tone, bandwidth_hz=20_000.0)], speed=0.1)[n] for n in range(12)]
+    pitches = [float(torch.fft.rfft(e.target[0] * torch.hann_window(9_600)).abs().argmax()) * 5 for e in drawn]
+    assert min(pitches) < 960 < 1_040 < max(pitches)
+    assert all(900 <= pitch <= 1_100 for pitch in pitches)
+    ends = [min(20 * pitch, 24 * min(pitch, 1_000)) for pitch in pitches]
+    assert [e.bandwidth_hz for e in drawn] == pytest.approx(ends, rel=0.01)
+    assert all(e.target.shape == (1, 9_600) for e in drawn)

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from upscaler_core.cli import checks, inspect, models, plugins, run
-from upscaler_core.cli.guard import guarded
-from upscaler_core.components import Kind
+from upscaler_core.cli.guard import guarded, say
+from upscaler_core.components import Kind, near
+from upscaler_core.errors import UnknownComponent, UpscalerError
 from upscaler_core.registry import Registry, discover
 
 HELP = "Audio super-resolution: any recording in, a full-band file at 44.1 to 384 kHz out. Every part is a plugin."
@@ -29,7 +31,12 @@ EPILOG = (
 def application(registry: Registry) -> typer.Typer:
     """Compose the command line: the core's commands, and those that plugins offer."""
     app = typer.Typer(
-        help=HELP, epilog=EPILOG, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+        cls=_group(registry),
+        help=HELP,
+        epilog=EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
     )
     app.command("run")(guarded(run.run))
     app.command("enhance")(guarded(run.enhance))
@@ -44,6 +51,20 @@ def application(registry: Registry) -> typer.Typer:
         settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
         app.command(name, help=entry.component.summary, context_settings=settings)(_late(registry, entry.full_name))
     return app
+
+
+def _group(registry: Registry) -> type[TyperGroup]:
+    """Of an unknown command it says which plugins are left out, as it may be one of theirs."""
+
+    class Commands(TyperGroup):
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            command = super().get_command(ctx, cmd_name)
+            if command is None and registry.left_out() and not ctx.resilient_parsing:
+                say(f"there is no command '{cmd_name}'; {near(cmd_name, self.commands)}{registry.left_out()}")
+                raise typer.Exit(UnknownComponent.exit_code)
+            return command
+
+    return Commands
 
 
 def _late(registry: Registry, full_name: str) -> Callable[[typer.Context], None]:
@@ -70,4 +91,9 @@ def main(arguments: list[str] | None = None) -> Any:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
-    return application(discover())(arguments)
+    try:
+        registry = discover()
+    except UpscalerError as error:  # of the user's configuration
+        say(str(error))
+        sys.exit(error.exit_code)
+    return application(registry)(arguments)

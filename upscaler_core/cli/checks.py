@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from upscaler_core.cli.run import AllowLocalPlugins
 from upscaler_core.errors import Problem, SpecError, UpscalerError
 from upscaler_core.registry import DISTRIBUTION, Registry, discover
 
@@ -23,6 +24,7 @@ def check(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Check with this value changed.", show_default=False),
     ] = None,
+    allow_local_plugins: AllowLocalPlugins = False,
 ) -> None:
     """Check pipeline files.
 
@@ -34,7 +36,7 @@ def check(
     problems: list[Problem] = []
     for path in pipelines:
         try:
-            spec.load(path, registry, settings or [])
+            spec.load(path, registry, settings or [], allow_local_plugins=allow_local_plugins)
             typer.echo(f"{path}: ok")
         except SpecError as error:
             problems += error.problems
@@ -68,6 +70,9 @@ def doctor() -> None:
     _extras(registry)
     tags = f"mutagen {_version('mutagen')}" if _version("mutagen") != ABSENT else f"pip install '{DISTRIBUTION}[tags]'"
     typer.echo(f"extra tags: {tags}")
+    for plugin in registry.plugins:
+        if plugin.disabled:
+            typer.echo(f"plugin '{plugin.name}' is {plugin.trouble}")
     broken = [plugin for plugin in registry.plugins if plugin.stage]
     for plugin in broken:
         owner = plugin.distribution or plugin.target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from upscaler_core import batch
+from upscaler_core.cli.tally import exit_code
 from upscaler_core.errors import InputError, UpscalerError, UsageError
 from upscaler_core.events import Failed
 from upscaler_core.registry import Registry, discover
@@ -39,8 +41,6 @@ def inspect(
 
     Format, levels, loudness, clipping, where the content ends and how steeply, and what could be added.
     """
-    from upscaler_core.cli.process import exit_code
-
     registry = discover()
     paths = list(dict.fromkeys(path for path, _ in batch.find(inputs, None, registry)))
     if not paths:
@@ -56,7 +56,8 @@ def inspect(
             show(result, last=path == paths[-1])
     if as_json:
         typer.echo(json.dumps([record(result) for result in results], ensure_ascii=False, indent=2, allow_nan=False))
-    raise typer.Exit(exit_code(results))
+    failed = Counter(result.exit_code for result in results if isinstance(result, Failed))
+    raise typer.Exit(exit_code(failed, len(results)))
 
 
 def pictures(paths: Sequence[Path], png: str | None) -> dict[Path, Path]:

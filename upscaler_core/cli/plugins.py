@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from upscaler_core.cli import scaffold
 from upscaler_core.cli.guard import guarded
 from upscaler_core.components import Component, near
+from upscaler_core.config import Config, read_config, write_config
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
-from upscaler_core.registry import Entry, Registry, discover
+from upscaler_core.registry import Entry, PluginInfo, Registry, discover
 
 app = typer.Typer(
-    help="List what is installed; show or check a component.",
+    help="List, show, check and write plugins.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
+
+app.command("new")(guarded(scaffold.new))
 
 
 @app.callback()
@@ -24,13 +29,24 @@ app = typer.Typer(
 def listing(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    disable: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PLUGIN", help="Leave a plugin out from now on. May be repeated.", show_default=False),
+    ] = None,
+    enable: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PLUGIN", help="Take a disabled plugin in again. May be repeated.", show_default=False),
+    ] = None,
 ) -> None:
     """List every component: name, kind, distribution, version, state."""
+    if disable or enable:
+        switch(disable or [], enable or [])
+        return
     if context.invoked_subcommand:
         return
     registry = discover()
     rows = [_component(registry, entry) for entry in registry.entries]
-    rows += [_broken(plugin) for plugin in registry.plugins if plugin.stage]
+    rows += [_missing(plugin) for plugin in registry.plugins if plugin.trouble]
     if as_json:
         typer.echo(json.dumps({"version": 1, "components": rows}, indent=2))
         return
@@ -45,7 +61,7 @@ def listing(
     for heading in ("name", "kind", "distribution", "version", "state", "what it is"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        state = "ok" if row["state"] == "ok" else f"broken at {row['stage']}: {row['reason']}"
+        state = row.get("trouble", "ok")
         told = row.get("summary", "")
         table.add_row(
             *(
@@ -70,17 +86,35 @@ def _component(registry: Registry, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _broken(plugin: Any) -> dict[str, Any]:
+def _missing(plugin: PluginInfo) -> dict[str, Any]:
     return {
         "name": plugin.name,
         "kind": "plugin",
         "plugin": plugin.name,
         "distribution": plugin.distribution,
         "version": plugin.version,
-        "state": "broken",
+        "state": plugin.state,
         "stage": plugin.stage,
         "reason": plugin.reason,
+        "trouble": plugin.trouble,
     }
+
+
+def switch(disable: Sequence[str], enable: Sequence[str]) -> None:
+    """Write into the user's configuration which plugins are left out, and tell.
+
+    Raises:
+        UnknownComponent: there is no plugin of one of the names.
+        OutputError: the file cannot be written.
+    """
+    former = read_config().disabled_plugins
+    known = {plugin.name for plugin in discover().plugins}.union(former)
+    for name in (*disable, *enable):
+        if name not in known:
+            raise UnknownComponent(f"there is no plugin '{name}'; {near(name, known)}")
+    disabled = sorted({*former, *disable}.difference(enable))
+    path = write_config(Config(disabled_plugins=disabled))
+    typer.echo(f"disabled plugins: {', '.join(disabled) or 'none'} (written to {path})")
 
 
 @app.command("show")
@@ -99,10 +133,10 @@ def _named(registry: Registry, name: str) -> list[Entry]:
     found = [entry for entry in registry.entries if name in (entry.component.name, entry.full_name)]
     if not found:
         for plugin in registry.plugins:
-            if plugin.name == name and plugin.stage:
-                raise PluginError(f"the plugin '{name}' is broken at {plugin.stage}: {plugin.reason}")
+            if plugin.name == name and plugin.trouble:
+                raise PluginError(f"the plugin '{name}' is {plugin.trouble}")
         known = [entry.component.name for entry in registry.entries]
-        raise UnknownComponent(f"there is no component '{name}'; {near(name, known)}")
+        raise UnknownComponent(f"there is no component '{name}'; {near(name, known)}{registry.left_out()}")
     return found
 
 
@@ -122,17 +156,33 @@ def describe(registry: Registry, entry: Entry) -> str:
     return "\n".join(lines)
 
 
+class OptionFacts(NamedTuple):
+    """What people are told of one option."""
+
+    name: str
+    type: str
+    unit: str
+    bounds: str
+    default: str
+    """As in JSON; empty where the option is required."""
+    help: str
+
+
+def option_facts(component: Component) -> Iterator[OptionFacts]:
+    """Every option, from its pydantic model."""
+    for name, facts in component.options.model_json_schema().get("properties", {}).items():
+        default = json.dumps(facts["default"]) if "default" in facts else ""
+        bounds = ", ".join(_bounds(facts))
+        yield OptionFacts(name, _type(facts), facts.get("unit", ""), bounds, default, facts.get("description", ""))
+
+
 def option_lines(component: Component) -> list[str]:
     """One paragraph an option: type, default, unit, bounds, meaning."""
-    schema = component.options.model_json_schema()
     lines = []
-    for name, facts in schema.get("properties", {}).items():
-        parts = [_type(facts)]
-        if unit := facts.get("unit"):
-            parts.append(f"in {unit}")
-        parts += _bounds(facts)
-        default = f"default {json.dumps(facts['default'])}" if "default" in facts else "required"
-        lines += [f"  {name}: {', '.join(parts)}; {default}", f"      {facts.get('description', '')}"]
+    for option in option_facts(component):
+        parts = [option.type, option.unit and f"in {option.unit}", option.bounds]
+        default = f"default {option.default}" if option.default else "required"
+        lines += [f"  {option.name}: {', '.join(filter(None, parts))}; {default}", f"      {option.help}"]
     return lines
 
 
@@ -143,6 +193,8 @@ def _type(facts: dict[str, Any]) -> str:
         return json.dumps(facts["const"])
     if "anyOf" in facts:
         return " | ".join(_type(choice) for choice in facts["anyOf"])
+    if "items" in facts:
+        return f"list of {_type(facts['items'])}"
     return str(facts.get("type", "any"))
 
 
@@ -182,5 +234,5 @@ def check(
     for plugin in registry.plugins if name is None else []:
         if plugin.stage:
             failed += 1
-            typer.echo(f"plugin {plugin.name}: broken at {plugin.stage}: {plugin.reason}")
+            typer.echo(f"plugin {plugin.name}: {plugin.trouble}")
     raise typer.Exit(1 if failed else 0)

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from upscaler_core import batch, spec
-from upscaler_core.cli.render import Renderer
+from upscaler_core.cli.render import MOST_ROWS, Renderer
 from upscaler_core.cli.run import Request
+from upscaler_core.cli.tally import Tally
+from upscaler_core.engines import execute
 from upscaler_core.errors import UpscalerError, UsageError
-from upscaler_core.events import Failed, Finished, Skipped
+from upscaler_core.events import Event, Failed, Finished, Recorded, Skipped
+from upscaler_core.manifest import EVERYTHING, Manifest, Shard, pipeline_hash
 from upscaler_core.registry import Registry, discover
+from upscaler_core.worker import Task, rehearse
 
 
 def process(path: Path, request: Request) -> None:
     """Check everything, plan the files, do them, and end with the documented exit code."""
-    if request.overwrite and request.skip_existing:
-        raise UsageError("--overwrite and --skip-existing exclude each other")
+    if request.overwrite + request.skip_existing + request.resume > 1:
+        raise UsageError("--overwrite, --skip-existing and --resume exclude each other")
+    shard = Shard.parse(request.shard) if request.shard else EVERYTHING
     registry = discover()
     pipeline = _checked(path, registry, request)
     inputs: list[str] = list(request.inputs) or [os.path.normpath(path.parent / given) for given in pipeline.input]
@@ -31,25 +37,58 @@ def process(path: Path, request: Request) -> None:
         output = os.path.normpath(path.parent / pipeline.output) + "/" * pipeline.output.endswith("/")
     if not inputs:
         raise UsageError("name at least one input: a file, a folder or a glob")
-    jobs = batch.plan(inputs, output, pipeline, registry)
-    task = batch.Task(pipeline, request.device, request.overwrite, request.skip_existing, request.strict)
+    plan = batch.plan(inputs, output, pipeline, registry)
+    jobs = [job for job in plan.jobs if job.name in shard]
+    manifest = _manifest(plan.folder, pipeline, registry, request, shard)
     renderer = Renderer(len(jobs), quiet=request.quiet, summary_to_stderr=request.json)
-    with renderer:
-        if request.dry_run:
-            results = batch.rehearse(jobs, task, renderer)
-        else:
-            results = batch.execute(jobs, task, request.jobs, renderer)
+    tally = Tally(keep=request.json or len(jobs) <= MOST_ROWS)
+    with renderer, contextlib.closing(_events(jobs, pipeline, manifest, request)) as events:
+        for event in events:
+            if isinstance(event, Recorded) and manifest:
+                manifest.append(event.record)
+            if not request.dry_run or isinstance(event, Failed):
+                renderer(event)
+            tally(event)
+    tally.sort([job.source for job in jobs])
     if request.json:
-        typer.echo(json.dumps(summary(results, pipeline, request.dry_run), ensure_ascii=False, indent=2))
-    renderer.summary(results, dry_run=request.dry_run)
-    raise typer.Exit(exit_code(results))
+        typer.echo(json.dumps(summary(tally, pipeline, request.dry_run), ensure_ascii=False, indent=2))
+    renderer.summary(tally, dry_run=request.dry_run)
+    raise typer.Exit(tally.exit_code)
+
+
+def _manifest(
+    folder: Path | None, pipeline: spec.PipelineSpec, registry: Registry, request: Request, shard: Shard
+) -> Manifest | None:
+    """Where it is kept what was done; nowhere, unless the outputs have a folder of their own."""
+    if folder is not None:
+        return Manifest(folder, pipeline_hash(pipeline, registry, request.device), shard)
+    if request.resume:
+        raise UsageError("--resume goes on from the manifest in the output folder: name one, as in -o FOLDER/")
+    return None
+
+
+def _events(
+    jobs: Sequence[batch.Job], pipeline: spec.PipelineSpec, manifest: Manifest | None, request: Request
+) -> Generator[Event]:
+    """Do the files, or say what would come of them."""
+    replaces = request.overwrite or request.resume
+    recorded = manifest.pipeline if manifest else ""
+    task = Task(pipeline, request.device, replaces, request.skip_existing, request.strict, recorded)
+    records = manifest.read() if manifest and request.resume else {}
+    known = (replace(job, before=records.get(job.name)) for job in jobs)
+    if request.dry_run:
+        yield from rehearse(known, task)
+    else:
+        yield from execute(known, task, request.jobs, request.engine)
 
 
 def _checked(path: Path, registry: Registry, request: Request) -> spec.PipelineSpec:
     """The pipeline file, after trying the settings: a fault in what was typed is the user's (2), not the file's (3)."""
-    pipeline = spec.load(path, registry)
+    allowed = request.allow_local_plugins
+    pipeline = spec.load(path, registry, allow_local_plugins=allowed)
     try:
-        pipeline = spec.load(path, registry, request.settings) if request.settings else pipeline
+        if request.settings:
+            pipeline = spec.load(path, registry, request.settings, allow_local_plugins=allowed)
     except UpscalerError as error:
         raise UsageError(str(error)) from None
     if request.no_limit:
@@ -58,25 +97,17 @@ def _checked(path: Path, registry: Registry, request: Request) -> spec.PipelineS
     return pipeline
 
 
-def exit_code(results: Sequence[object]) -> int:
-    """0 all done; 1 some failed; where all failed for one reason, that reason's code."""
-    codes = [result.exit_code for result in results if isinstance(result, Failed)]
-    if not codes:
-        return 0
-    return codes[0] if len(set(codes)) == 1 and len(codes) == len(results) else 1
-
-
-def summary(results: Sequence[batch.Result], pipeline: spec.PipelineSpec, dry_run: bool) -> dict[str, Any]:
+def summary(tally: Tally, pipeline: spec.PipelineSpec, dry_run: bool) -> dict[str, Any]:
     """The `--json` object."""
     status = {Finished: "would be done" if dry_run else "done", Skipped: "skipped", Failed: "failed"}
-    files = [{"status": status[type(result)], **asdict(result)} for result in results]
+    files = [{"status": status[type(result)], **asdict(result)} for result in tally.kept]
     for file in files:
         for key in ("source", "target"):
             if key in file:
                 file[key] = str(file[key])
     return {
         "version": 1,
-        "exit_code": exit_code(results),
+        "exit_code": tally.exit_code,
         "dry_run": dry_run,
         "pipeline": pipeline.model_dump(mode="json", exclude_none=True),
         "files": files,

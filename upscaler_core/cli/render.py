@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from upscaler_core.events import Advanced, Event, Failed, Finished, Skipped, Started, Warned
+from upscaler_core.cli.tally import Tally
+from upscaler_core.events import Advanced, Event, Failed, Finished, Result, Skipped, Started, Warned
 
 COLUMNS: dict[str, JustifyMethod] = {
     "file": "left",
@@ -27,6 +28,9 @@ COLUMNS: dict[str, JustifyMethod] = {
     "speed": "right",
 }
 """The summary's; those with nothing in them are left out."""
+
+MOST_ROWS = 1_000
+"""A summary of more files is its totals alone."""
 
 
 class Speed(ProgressColumn):
@@ -82,6 +86,7 @@ class Renderer:
         """Show one event."""
         match event:
             case Started(source, seconds, passes):
+                self._clear(source)  # of the process that crashed at it
                 total = seconds * passes if seconds else None
                 self.bars[source] = self.progress.add_task(_short(source), total=total, passes=passes, audio=0.0)
                 if self.plain:
@@ -107,10 +112,9 @@ class Renderer:
                 begun += min(1.0, task.completed / task.total)
         self.progress.update(self.all, completed=self.done + begun, audio=self.audio)
 
-    def _result(self, event: Finished | Skipped | Failed) -> None:
+    def _result(self, event: Result) -> None:
         self.done += 1
-        if event.source in self.bars:
-            self.progress.remove_task(self.bars.pop(event.source))
+        self._clear(event.source)
         self.progress.update(self.all, completed=self.done)
         if isinstance(event, Failed):
             self._line(f"[red]failed:[/] {escape(event.message)}", markup=True)
@@ -119,37 +123,44 @@ class Renderer:
             count = f"[{self.done}/{self.files}, {clock(left)} left] " if self.files > 1 else ""
             self._line(f"{count}{event.target}: {event.seconds / max(event.elapsed, 1e-9):.0f}x real time")
 
+    def _clear(self, source: Path) -> None:
+        """Take a file's bar away, if it has one."""
+        if source in self.bars:
+            self.progress.remove_task(self.bars.pop(source))
+
     def _line(self, text: str, markup: bool = False) -> None:
         self.errors.print(text, markup=markup)
 
-    def summary(self, results: Sequence[Finished | Skipped | Failed], *, dry_run: bool) -> None:
-        """Print the table at the end."""
+    def summary(self, tally: Tally, *, dry_run: bool) -> None:
+        """Print the table at the end, unless it would be long, and the totals."""
         if self.quiet:
             return
-        table = Table(box=None, pad_edge=False)
-        rows = [_row(result, dry_run) for result in results]
-        used = [index for index, column in enumerate(zip(*rows, strict=True)) if any(column)]
-        for index, (column, justify) in enumerate(COLUMNS.items()):
-            if index in used:
-                table.add_column(column, justify=justify, overflow="fold")
-        for row in rows:
-            table.add_row(*(escape(row[index]) for index in used))
-        done = [result for result in results if isinstance(result, Finished)]
-        failed = sum(isinstance(result, Failed) for result in results)
-        verb = "would be done" if dry_run else "done"
-        counts = [f"{len(done)} {verb}", f"{failed} failed", f"{len(results) - len(done) - failed} skipped"]
-        seconds, elapsed = sum(r.seconds for r in done), time.monotonic() - self.began
-        total = ", ".join(count for count in counts if not count.startswith("0 ")) or "nothing done"
-        if done and not dry_run:
-            total += f"; {clock(seconds)} of audio in {clock(elapsed)} ({seconds / elapsed:.0f}x real time)"
         if not self.out.is_terminal:
             self.out.width = max(self.out.width, 200)  # a pipe or a file has no edge to wrap at
-        self.out.print(table)
+        if 0 < len(tally.kept) <= MOST_ROWS:
+            self.out.print(_table([_row(result, dry_run) for result in tally.kept]))
+        verb = "would be done" if dry_run else "done"
+        counts = [f"{tally.done} {verb}", f"{tally.codes.total()} failed", f"{tally.skipped} skipped"]
+        elapsed = time.monotonic() - self.began
+        total = ", ".join(count for count in counts if not count.startswith("0 ")) or "nothing to do"
+        if tally.done and not dry_run:
+            total += f"; {clock(tally.seconds)} of audio in {clock(elapsed)} ({tally.seconds / elapsed:.0f}x real time)"
         self.out.print(total)
         sys.stdout.flush()
 
 
-def _row(result: Finished | Skipped | Failed, dry_run: bool) -> tuple[str, ...]:
+def _table(rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    used = [index for index, column in enumerate(zip(*rows, strict=True)) if any(column)]
+    for index, (column, justify) in enumerate(COLUMNS.items()):
+        if index in used:
+            table.add_column(column, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(row[index]) for index in used))
+    return table
+
+
+def _row(result: Result, dry_run: bool) -> tuple[str, ...]:
     match result:
         case Failed(source, _, _):
             return source.name, "failed", "", "", "", "", "", ""

@@ -48,6 +48,18 @@ Settings = Annotated[
 NoLimit = Annotated[bool, typer.Option("--no-limit", help="Leave limiters out.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where the models run.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at a time, a process and one thread each.")]
+Engine = Annotated[
+    Literal["local", "dask", "ray"],
+    typer.Option("--engine", help="Where the processes run: here, or on the machines of a dask or ray cluster."),
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Leave out what the output folder's manifest has as done, if nothing changed since."),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Do part I of N of the files, for job arrays.", show_default=False),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object to standard output; all else goes to standard error.")
@@ -55,6 +67,9 @@ Json = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave inputs out whose output exists.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse damaged files instead of decoding what is there.")]
+AllowLocalPlugins = Annotated[
+    bool, typer.Option("--allow-local-plugins", help="Run the Python files that the pipeline names under 'plugins'.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")]
 
 
@@ -72,7 +87,11 @@ class Request:
     json: bool
     overwrite: bool
     skip_existing: bool
+    resume: bool
+    engine: Literal["local", "dask", "ray"]
+    shard: str | None
     strict: bool
+    allow_local_plugins: bool
     quiet: bool
 
 
@@ -89,13 +108,17 @@ def run(
     json: Json = False,
     overwrite: Overwrite = False,
     skip_existing: SkipExisting = False,
+    resume: Resume = False,
+    engine: Engine = "local",
+    shard: Shard = None,
     strict: Strict = False,
+    allow_local_plugins: AllowLocalPlugins = False,
     quiet: Quiet = False,
 ) -> None:
     """Send files through a pipeline file."""
     request = Request(
         inputs or [], output, _settings(settings, rate), no_limit, device, jobs, dry_run, json, overwrite,
-        skip_existing, strict, quiet,
+        skip_existing, resume, engine, shard, strict, allow_local_plugins, quiet,
     )  # fmt: skip
     _process(pipeline, request)
 
@@ -117,7 +140,11 @@ def enhance(
     json: Json = False,
     overwrite: Overwrite = False,
     skip_existing: SkipExisting = False,
+    resume: Resume = False,
+    engine: Engine = "local",
+    shard: Shard = None,
     strict: Strict = False,
+    allow_local_plugins: AllowLocalPlugins = False,
     quiet: Quiet = False,
 ) -> None:
     """Send files through a preset."""
@@ -126,7 +153,7 @@ def enhance(
         raise UsageError(f"there is no preset '{preset}'; {near(preset, presets.names())}")
     request = Request(
         inputs, output, _settings(settings, rate), no_limit, device, jobs, dry_run, json, overwrite, skip_existing,
-        strict, quiet,
+        resume, engine, shard, strict, allow_local_plugins, quiet,
     )  # fmt: skip
     _process(path, request)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from itertools import chain
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor
 
 from upscaler_core.components import Kind
-from upscaler_core.errors import InputError, UpscalerError
+from upscaler_core.errors import InputError
 from upscaler_core.protocols import Adversary, AudioInfo, Conditions, EnhancementModel, Estimate, Grid, Plan
 from upscaler_core.spectra import stft
 from upscaler_core.streaming import Resample, run
@@ -313,14 +315,17 @@ def _moves(x: Tensor) -> bool:
     return x.grad is not None and bool(x.grad.isfinite().all()) and bool(x.grad.any())
 
 
-@rule(Kind.METRIC, "it has a unit and a direction, and gives one number an item, each by itself")
+@rule(Kind.METRIC, "it has a unit and a direction, gives one number an item, each by itself, and changes no signal")
 def metric_value(subject: Subject) -> str | None:
     metric = subject.built
     if not isinstance(metric.unit, str) or not isinstance(metric.higher_is_better, bool):
         return f"unit {metric.unit!r}, higher_is_better {metric.higher_is_better!r}"
     target = torch.stack([signals.band_limited(48_000, 20_000), signals.band_limited(48_000, 12_000)])
     estimate = target + signals.noise(tuple(target.shape), seed=9)
+    before = estimate.clone(), target.clone()
     values = metric(estimate, target, 48_000)
+    if changed := _changed(before[0], estimate) or _changed(before[1], target):
+        return changed
     if tuple(values.shape) != (2,):
         return f"for a batch of 2 it returned {list(values.shape)}"
     alone = metric(estimate[1:], target[1:], 48_000)
@@ -367,20 +372,22 @@ def exporter_bytes(subject: Subject) -> str | None:
     return None if written[0] == written[1] else "the bytes differ"
 
 
-@rule(Kind.EXPORTER, "what an installed reader reads back has the same rate, channels and, within 1 %, length")
+@rule(Kind.EXPORTER, "a reader that names its suffix reads back the same rate, channels and, within 1 %, length")
 def exporter_readable(subject: Subject) -> str | None:
     from upscaler_core.audio import open_source
 
     x = signals.band_limited(48_000, 20_000, 0.5, channels=2)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"x{subject.entry.component.suffixes[0]}"
+        suffix = subject.entry.component.suffixes[0]
+        path = Path(folder) / f"x{suffix}"
         _export(subject, path, x, 10_000)
         try:
             with open_source(path, subject.registry) as source:
                 length = sum(block.shape[-1] for block in source.blocks(4_096))
                 info = source.info
-        except InputError:
-            return None  # a format that nothing here reads
+        except InputError as error:
+            readers = [e for e in subject.registry.of(Kind.READER) if suffix in e.component.suffixes]
+            return f"{readers[0].full_name}: {error}" if readers else None
     if (info.rate, info.channels) != (48_000, 2) or abs(length - x.shape[-1]) > 240:
         return f"it is {length} samples, {info.channels} channels at {info.rate} Hz"
     return None
@@ -400,7 +407,7 @@ def reader_garbage(subject: Subject) -> str | None:
             try:
                 with subject.built.open(path) as source:
                     length = sum(block.shape[-1] for block in source.blocks(1_024))
-            except UpscalerError as error:
+            except InputError as error:
                 if not str(error):
                     return f"for a file of {name} the sentence is empty"
                 continue
@@ -431,26 +438,36 @@ def reader_blocks(subject: Subject) -> str | None:
     return None
 
 
-@rule(Kind.FINISHER, "a plan keeps the rate, and its function the channels and the dtype")
+@rule(
+    Kind.FINISHER, "a plan keeps the rate, and its function the windows' channels and dtype and the windows themselves"
+)
 def finisher_plan(subject: Subject) -> str | None:
     plan = subject.built.plan(48_000)
     if plan.block_in != plan.block_out or plan.block_in < 1 or plan.reach < 0:
         return f"the plan is {plan}"
-    x = signals.noise((3, plan.block_in + 2 * plan.reach))
-    out = plan.function(x, 0)
-    return None if tuple(out.shape) == (3, plan.block_in) else f"{list(x.shape)} became {list(out.shape)}"
+    for dtype in (torch.float32, torch.float64):
+        x = signals.noise((3, plan.block_in + 2 * plan.reach)).to(dtype)
+        before = x.clone()
+        out = plan.function(x, 0)
+        if tuple(out.shape) != (3, plan.block_in) or out.dtype != dtype:
+            return f"{list(x.shape)} {dtype} became {list(out.shape)} {out.dtype}"
+        if changed := _changed(before, x):
+            return changed
+    return None
 
 
-@rule(Kind.FINISHER, "streamed equals one-shot, bit for bit, and silence stays silence")
+@rule(Kind.FINISHER, "streamed equals one-shot, bit for bit")
 def finisher_streaming(subject: Subject) -> str | None:
     plan = subject.built.plan(48_000)
     x = signals.gapped(48_000)
-    if not torch.equal(_joined(run(plan, [x], joint=True)), _joined(run(plan, _blocks(x), joint=True))):
-        return "they differ"
-    quiet = _joined(run(plan, [torch.zeros(2, 10_000)], joint=True))
-    return None if not bool(quiet.any()) else "silence became sound"
+    same = torch.equal(_joined(run(plan, [x], joint=True)), _joined(run(plan, _blocks(x), joint=True)))
+    return None if same else "they differ"
 
 
-@rule(Kind.COMMAND, "it is callable with the words that follow its name")
-def command_callable(subject: Subject) -> str | None:
-    return None if callable(subject.built) else f"it is {type(subject.built).__name__}"
+@rule(Kind.COMMAND, "called with the words that follow its name, it answers --help and returns the exit code 0")
+def command_help(subject: Subject) -> str | None:
+    with redirect_stdout(StringIO()) as told:
+        code = subject.built(["--help"])
+    if code != 0 or isinstance(code, bool):
+        return f"it returned {code!r}"
+    return None if told.getvalue().strip() else "it printed nothing"

@@ -17,8 +17,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from upscaler_core.checkpoint import ModelOptions
-from upscaler_core.components import Component, Kind, Options, validate
-from upscaler_core.errors import UnknownComponent, UpscalerError
+from upscaler_core.components import Component, Kind, Options, near, validate
+from upscaler_core.errors import MissingDependency, UnknownComponent
 from upscaler_core.registry import Entry, Registry, discover
 
 if TYPE_CHECKING:
@@ -55,16 +55,22 @@ class Check:
     """Returns what was seen instead, or None where the rule holds."""
 
     def run(self, subject: Subject) -> None:
-        """Raise `Broken` where the rule does not hold, or where checking it raises."""
+        """Raise `Broken` where the rule does not hold, or where checking it raises.
+
+        Raises:
+            MissingDependency: what it needs is not installed; that breaks no rule.
+        """
         try:
             seen = self.body(subject)
-        except UpscalerError:
+        except MissingDependency:
             raise
         except Exception as error:
-            seen = f"it raised {type(error).__name__}: {error}"
-            raise Broken(f"{self.name}: {self.asks}; {seen}") from error
+            raise Broken(self._told(f"it raised {type(error).__name__}: {error}")) from error
         if seen is not None:
-            raise Broken(f"{self.name}: {self.asks}; {seen}")
+            raise Broken(self._told(seen))
+
+    def _told(self, seen: str) -> str:
+        return f"{self.name}: asked: {self.asks}; seen: {seen}"
 
 
 CHECKS: list[Check] = []
@@ -133,7 +139,11 @@ def contract_tests(
         if name in (entry.component.name, entry.full_name) and kind in (None, entry.kind)
     ]
     if not found:
-        raise UnknownComponent(f"there is no component '{name}' to test; see `upscaler plugins`")
+        broken = "".join(f"; the plugin '{p.name}' is broken ({p.reason})" for p in registry.plugins if p.stage)
+        known = [entry.component.name for entry in registry.entries]
+        raise UnknownComponent(
+            f"there is no component '{name}' to test: is its plugin installed? {near(name, known)}{broken}"
+        )
     cases = []
     for entry in found:
         subject = Subject(registry, entry, _options(entry.component, options))

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
+import soundfile
 import torch
 from torch import Tensor
+
+SPEECH = Path(__file__).with_name("speech.flac")
+"""One second of real German speech, 48 kHz, mono: Kerstin, CC0."""
 
 
 def tone(
@@ -43,3 +50,22 @@ def decibels(error: Tensor, reference: Tensor) -> float:
     """Level of an error under a reference, dB: 20·log10 of the ratio of their RMS."""
     ratio = error.double().square().mean() / reference.double().square().mean()
     return 10 * math.log10(max(float(ratio), 1e-40))
+
+
+@cache
+def speech() -> Tensor:
+    """What `SPEECH` holds: `[1, 48000]`; leave it as it is."""
+    samples, _ = soundfile.read(SPEECH, dtype="float32", always_2d=True)
+    return torch.from_numpy(samples.T.copy())
+
+
+EXAMPLES: dict[str, Callable[[], Tensor]] = {
+    "silence": lambda: torch.zeros(2, 48_000),
+    "impulse": lambda: torch.nn.functional.pad(torch.ones(2, 1), (24_000, 23_999)),
+    "tone": lambda: tone(997, 48_000, 48_000).expand(2, -1).clone(),
+    "noise": lambda: noise((2, 48_000)),
+    "bursts": lambda: gapped(48_000),
+    "band-limited": lambda: band_limited(48_000, 8_000, 1.0, channels=2),
+    "speech": lambda: torch.stack([speech()[0], -0.5 * speech()[0]]),
+}
+"""One second each of what audio can be, by name: `[2, 48000]` at 48 kHz."""

@@ -1,0 +1,1 @@
+"""A very small model for AI Audio Upscaler Pro: noise under a predicted envelope."""

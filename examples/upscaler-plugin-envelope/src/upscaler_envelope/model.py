@@ -1,0 +1,138 @@
+"""`band-envelope`: noise above the cut-off, under an envelope that a very small network predicts frame by frame.
+
+    baseline ─ STFT ─┬─ bands below the cut-off ─ MLP ─ envelope above it ─ on noise ─┐
+                     └─ bins below the cut-off ───────────────────────────────────────┴─ inverse STFT ─►
+
+Frequencies are counted in octaves from the cut-off c, so that what is learned at one cut-off serves at another. The
+network is told the levels of bands from c/32 to 0.88 c in three frames, relative to the mean of the uppermost. From
+there the envelope goes on, falling by 12 dB an octave; what the network predicts is how far it is from that, at points
+a third of an octave apart. Untrained it predicts 0, and the model is tilted noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from upscaler_core import (
+    Conditions,
+    Estimate,
+    choose_dtype,
+    computing,
+    fixed_initialization,
+    load_checkpoint,
+    noise,
+)
+
+from upscaler_envelope.plugin import BandEnvelopeOptions
+from upscaler_envelope.sine_stft import BINS, HOP, SIZE, analysis, synthesis
+
+LOW, HIGH = 0.65, 0.88
+"""The band, of the cut-off, whose level the envelope goes on from."""
+FRAMES = 3
+"""That the network is told: the one it predicts, and its neighbours."""
+LOWEST = 5
+"""Octaves below the cut-off, where the bands that the network is told begin."""
+POINTS, POINTS_AN_OCTAVE = 12, 3
+FALL = 2 * math.log(2)
+"""12 dB an octave, in natural log-magnitude."""
+SILENCE = 1e-4
+"""The least magnitude of which a logarithm is taken."""
+TO_BELS = 2 / math.log(10)
+"""From natural log-magnitude to log10 of power."""
+
+
+class BandEnvelope(nn.Module):
+    """The model `band-envelope`."""
+
+    granule = HOP
+    reach = SIZE // 2 + FRAMES // 2 * HOP + SIZE // 2  # to a frame's centre, to its neighbour's, to that one's end
+
+    def __init__(self, options: BandEnvelopeOptions) -> None:
+        super().__init__()
+        self.options, checkpoint = load_checkpoint(options, "band-envelope", __package__)
+        self.rate, hidden = self.options.rate, self.options.hidden
+        with fixed_initialization():
+            points = nn.Linear(hidden, POINTS)
+            self.net = nn.Sequential(
+                nn.Linear(FRAMES * self.options.bands + 2, hidden), nn.GELU(),
+                nn.Linear(hidden, hidden), nn.GELU(),
+                points,
+            )  # fmt: skip
+        nn.init.zeros_(points.weight)
+        nn.init.zeros_(points.bias)
+        if checkpoint:
+            checkpoint.into(self)
+        self.eval()
+        self.dtype = choose_dtype(self, self.options.precision)
+
+    def forward(self, baseline: Tensor, about: Conditions) -> Estimate:
+        """`[batch, 1, time]` -> a waveform of the same shape."""
+        spectrum = analysis(baseline[:, 0].float())
+        octaves = self._octaves(about)
+        put_in = torch.polar(self._envelope(spectrum, octaves, about).exp(), _phases(about, spectrum))
+        filled = torch.where(octaves[:, None] >= 0, put_in, spectrum)
+        return Estimate(synthesis(filled, baseline.shape[-1])[:, None])
+
+    def objective(self, estimate: Estimate, target: Tensor, about: Conditions) -> Mapping[str, Tensor]:
+        """Log-spectral distance above the cut-off, as far up as the recording reaches: root mean square over bins."""
+        assert estimate.waveform is not None
+        made, wanted = (_log_magnitude(analysis(x[:, 0])) for x in (estimate.waveform, target))
+        octaves = self._octaves(about)
+        end = math.inf if about.bandwidth_hz is None else (about.bandwidth_hz / about.cutoff_hz).log2()[:, None]
+        scored = ((octaves >= 0) & (octaves < end)).float()[:, None]
+        squares = (TO_BELS * (made - wanted)).square() * scored
+        return {"distance": (squares.sum(-1) / scored.sum(-1).clamp(min=1) + 1e-6).sqrt().mean()}
+
+    def _octaves(self, about: Conditions) -> Tensor:
+        """How far each bin is above the cut-off, octaves: `[batch, bin]`."""
+        f = torch.arange(BINS, device=about.cutoff_hz.device).clamp(min=0.5) * self.rate / SIZE
+        return (f / about.cutoff_hz[:, None]).log2()
+
+    def _envelope(self, spectrum: Tensor, octaves: Tensor, about: Conditions) -> Tensor:
+        """Log-magnitudes of the noise `[batch, frame, bin]`; what they say below the cut-off means nothing."""
+        logs = _log_magnitude(spectrum)
+        level = logs @ _anchor(octaves)
+        told = logs @ _bells(octaves, self.options.bands) - level
+        around = nn.functional.pad(told, (0, 0, FRAMES // 2, FRAMES // 2)).unfold(1, FRAMES, 1).flatten(-2)
+        cutoff = (about.cutoff_hz / 8_000).log2()[:, None, None].expand_as(level)
+        with computing(self):
+            offset: Tensor = self.net(torch.cat([around, level / 3, cutoff], -1)).float()
+        return level - FALL * octaves.clamp(min=0)[:, None] + offset @ _hats(octaves)
+
+
+def _log_magnitude(spectrum: Tensor) -> Tensor:
+    return spectrum.abs().clamp(min=SILENCE).log()
+
+
+def _anchor(octaves: Tensor) -> Tensor:
+    """Weights `[batch, bin, 1]` of the mean over the band that the envelope goes on from."""
+    band = ((octaves > math.log2(LOW)) & (octaves < math.log2(HIGH))).float()
+    return (band / band.sum(-1, keepdim=True).clamp(min=1))[..., None]
+
+
+def _bells(octaves: Tensor, bands: int) -> Tensor:
+    """Weights `[batch, bin, band]` of the means over overlapping bands from far below the cut-off up to it."""
+    centres = torch.linspace(-LOWEST, math.log2(HIGH), bands, device=octaves.device)
+    bells = (-((octaves[..., None] - centres) / (centres[1] - centres[0])).square()).exp()
+    bells = bells * (octaves < math.log2(HIGH))[..., None]
+    return bells / bells.sum(1, keepdim=True).clamp(min=1e-9)
+
+
+def _hats(octaves: Tensor) -> Tensor:
+    """Weights `[batch, point, bin]` that draw a line through the points; it is level beyond the last one."""
+    place = (octaves * POINTS_AN_OCTAVE).clamp(0, POINTS - 1)[:, None]
+    points = torch.arange(POINTS, device=octaves.device)[:, None]
+    return (1 - (place - points).abs()).clamp(min=0)
+
+
+def _phases(about: Conditions, spectrum: Tensor) -> Tensor:
+    """Phases `[batch, frame, bin]` by the frames' place in the stream: the same however it is cut."""
+    _, frames, bins = spectrum.shape
+    drawn = [
+        noise(about.seed, "band-envelope", int(start) // HOP * bins, frames * bins, uniform=True)
+        for start in about.start
+    ]
+    return 2 * math.pi * torch.stack(drawn).view(-1, frames, bins).to(spectrum.device)

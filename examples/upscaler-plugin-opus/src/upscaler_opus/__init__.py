@@ -1,0 +1,1 @@
+"""An exporter of Ogg Opus for AI Audio Upscaler Pro."""

@@ -1,0 +1,124 @@
+"""`upscaler tune` as it is typed; the work is imported when it is wanted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from upscaler_core import MissingDependency, Options, discover, load_form, run_app
+
+INTERRUPTED = 130
+
+
+class Tune:
+    """The command `tune`."""
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def __call__(self, arguments: Sequence[str]) -> int:
+        """Run with the words that follow its name; return the exit code."""
+        return run_app(tune, "tune", arguments)
+
+
+def tune(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.yaml", help="A training recipe, see docs/tuning.md.")],
+    trials: Annotated[
+        int, typer.Option("--trials", "-n", min=1, max=100_000, help="Trials to finish, of all processes and days.")
+    ] = 20,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=1_000, help="Trials at a time, a process each.")] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            "--storage",
+            metavar="PATH|URL",
+            help="Where the study is kept, for all who work on it: a journal file, or a database such as "
+            "postgresql+psycopg://host/name. Default: journal.log in the folder.",
+            show_default=False,
+        ),
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option("--study", help="The study's name. Default: the recipe's.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The folder to write to. Default: studies/ and the name.", show_default=False),
+    ] = None,
+    pruner: Annotated[
+        Literal["median", "hyperband", "none"], typer.Option("--pruner", help="What ends poor trials early.")
+    ] = "median",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="For what is drawn of the space.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a value of the recipe, such as epochs=3. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to train.")] = "auto",
+    grace: Annotated[
+        float,
+        typer.Option("--grace", min=1, help="Seconds without a sign of life until a trial is taken from its process."),
+    ] = 60,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output; all else to standard error.")
+    ] = False,
+    allow_local_plugins: Annotated[
+        bool, typer.Option("--allow-local-plugins", help="Run the Python files that the recipe names under 'plugins'.")
+    ] = False,
+) -> None:
+    """Search for a recipe's best options by many short trainings.
+
+    The recipe says under 'search' which options vary; without it the white paper's do. The same command goes on after
+    Ctrl-C or a kill -9, and may run at the same time in several processes and on several hosts. The folder then holds
+    best.yaml, a recipe for `upscaler train`; report.html; each trial's training.
+    """
+    _need("optuna", "accelerate", "tensorboard", "matplotlib")
+    from upscaler_tune.display import Display
+    from upscaler_tune.ledger import Ledger
+    from upscaler_tune.recipe import facts, form_of_search
+    from upscaler_tune.report import summary, write_report
+    from upscaler_tune.search import Search, scorings
+    from upscaler_tune.space import space_of
+    from upscaler_tune.storage import open_storage, open_study, storage_errors
+
+    registry = discover()
+    form = form_of_search(registry)
+    spec: Any = load_form(recipe, form, registry, settings or (), allow_local_plugins=allow_local_plugins)
+    space = space_of(spec, spec.search, registry)
+    name = study or recipe.stem
+    folder = out or Path("studies") / name
+    place = storage or str(folder / "journal.log")
+    metric = registry.metric(spec.metric.use, **spec.metric.options)
+    kept = open_storage(place)
+    with storage_errors(place):
+        opened = open_study(kept, name, facts(spec, space), metric.higher_is_better, pruner, scorings(spec), seed)
+        display = Display(f"study {name}", space, spec.metric.use, opened.direction, trials, scorings(spec))
+        words = ["--device", device, *(["--allow-local-plugins"] if allow_local_plugins else [])]
+        search = Search(Ledger(opened, space, trials, grace), spec, recipe.parent, space, folder, words, jobs, display)
+        with display:
+            over = search.go()
+        display.finish(search.ledger.trials, to_stderr=as_json)
+        if not over:
+            display.say("interrupted: the same command goes on")
+            raise typer.Exit(INTERRUPTED)
+        search.keep_best()
+        told = summary(opened, space, spec.metric.use)
+    write_report(folder / "report.html", told)
+    if as_json:
+        typer.echo(json.dumps({"version": 1, "folder": str(folder), **told}, ensure_ascii=False, indent=2))
+    display.say(f"done: {folder / 'best.yaml'}, {folder / 'report.html'}")
+
+
+def _need(*packages: str) -> None:
+    """Raise `MissingDependency` unless all are installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingDependency(f"tuning needs the package '{package}': pip install 'ai-audio-upscaler[tune]'")

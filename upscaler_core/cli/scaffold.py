@@ -1,0 +1,116 @@
+"""`upscaler plugins new`: writes a plugin's package that works before a line of it is edited.
+
+The packages lie in `templates`: what all kinds share, and beside it a folder a kind. They are real packages, of a plugin
+named `example`, and are linted where they lie; writing one is copying it with its name replaced.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from upscaler_core.components import Kind, near
+from upscaler_core.errors import OutputError, UsageError
+from upscaler_core.registry import Registry, discover
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+NEXT = """\
+{folder}/ is written: {files} files, a {kind} that works. Next:
+
+  cd {folder}
+  python3 -m venv .venv && . .venv/bin/activate    # or an environment that you have
+  pip install -e '.[dev]'                          # what you edit counts at once
+  upscaler plugins show {name}
+  pytest                                           # its contract, and tests of its own
+
+Then edit src/{package}/{kind}.py; CONTRIBUTING.md says more."""
+
+
+def new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The component's: lower-case words joined by hyphens.")],
+    kind: Annotated[str, typer.Option(metavar="KIND", help=f"One of {', '.join(Kind)}.")],
+) -> None:
+    """Write the package of a new plugin.
+
+    The folder upscaler-plugin-NAME, with a working component, an option, tests and a CI file.
+    """
+    chosen = _kind(kind)
+    commands = list(getattr(context.find_root().command, "commands", ()))
+    refuse_name(name, chosen, discover(), commands)
+    folder = Path(f"upscaler-plugin-{name}")
+    written = write(folder, name, chosen)
+    typer.echo(NEXT.format(folder=folder, files=len(written), kind=chosen, name=name, package=package(name)))
+
+
+def _kind(word: str) -> Kind:
+    if word not in list(Kind):
+        raise UsageError(f"--kind {word}: there is no such kind; {near(word, Kind)}")
+    return Kind(word)
+
+
+def package(name: str) -> str:
+    """The Python package of a plugin: `upscaler_soft_clip` for `soft-clip`."""
+    return f"upscaler_{name.replace('-', '_')}"
+
+
+def refuse_name(name: str, kind: Kind, registry: Registry, commands: list[str]) -> None:
+    """Refuse a name that is no name, or that would hide or be hidden by what is installed.
+
+    Raises:
+        UsageError: what is wrong with it.
+    """
+    import yaml
+
+    if not NAME.fullmatch(name) or yaml.safe_load(name) != name:  # in a pipeline file, `use: off` is no text
+        raise UsageError(f"'{name}' cannot be a plugin's name: write lower-case words joined by hyphens, as soft-clip")
+    offered = [entry.component.name for entry in registry.of(kind)] + (commands if kind == Kind.COMMAND else [])
+    if name in offered:
+        raise UsageError(f"there is a {kind} '{name}' already: choose another name")
+    if any(plugin.name == name for plugin in registry.plugins) or find_spec(package(name)):
+        raise UsageError(f"there is a plugin or package '{name}' already: choose another name")
+
+
+def write(folder: Path, name: str, kind: Kind) -> list[Path]:
+    """Write the package of a plugin that offers one component, both of this name; the folder is whole or absent.
+
+    Returns:
+        The files, relative to the folder.
+
+    Raises:
+        OutputError: the folder exists, or cannot be written.
+    """
+    files = sorted(_files(kind))
+    try:
+        if folder.exists() or folder.is_symlink():
+            raise OutputError(f"{folder} exists already: choose another name, or move it away")
+        with tempfile.TemporaryDirectory(prefix=".upscaler-", dir=folder.parent) as work:
+            made = Path(work) / folder.name
+            for template, path in files:
+                target = made / _named(str(path), name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(_named(template.read_text(encoding="utf-8"), name), encoding="utf-8")
+            made.rename(folder)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+    return [Path(_named(str(path), name)) for _, path in files]
+
+
+def _files(kind: Kind) -> list[tuple[Path, Path]]:
+    """Every file of a kind's package: where it lies, and where it goes."""
+    return [
+        (path, path.relative_to(root))
+        for root in (TEMPLATES / "shared", TEMPLATES / kind)
+        for path in root.rglob("*")
+        if path.is_file() and "cache" not in str(path.relative_to(root))  # what Python and linters leave
+    ]
+
+
+def _named(text: str, name: str) -> str:
+    return re.sub("(upscaler_)?example", lambda found: package(name) if found[1] else name, text)

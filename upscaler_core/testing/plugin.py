@@ -1,0 +1,73 @@
+"""Fixtures for plugin authors, as a pytest plugin: in pyproject.toml, `addopts = "-p upscaler_core.testing.plugin"`.
+
+It is asked for by that line, and not installed as an entry point (`pytest11`): those are imported by every run of pytest
+in the environment, also in projects that have nothing to do with audio. Nothing heavy is imported until a fixture is
+used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from upscaler_core.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from upscaler_core.testing.project import Upscaler
+    from upscaler_core.testing.tiny import Tiny
+
+NAMES = ("silence", "impulse", "tone", "noise", "bursts", "band-limited", "speech")
+
+
+@pytest.fixture(scope="session")
+def hermetic_registry() -> Callable[..., Registry]:
+    """Makes a registry of the toolkit's fakes and of the plugins given by name, modules or objects with hooks.
+
+    Nothing that is installed is in it, so a test does not depend on the environment: `hermetic_registry(mine=plugin)`.
+    """
+    from upscaler_core.testing import fakes
+
+    return lambda **plugins: Registry(points=(), plugins={"fakes": fakes.plugin, **plugins})
+
+
+@pytest.fixture(params=NAMES)
+def signal(request: pytest.FixtureRequest) -> Tensor:
+    """One second at 48 kHz, `[2, 48000]`: a test that takes it runs for silence, an impulse, a tone, noise, bursts of
+    noise between silence, noise that ends at 8 kHz, and speech.
+    """
+    from upscaler_core.testing.signals import EXAMPLES
+
+    return EXAMPLES[request.param]()
+
+
+@pytest.fixture
+def speech() -> Tensor:
+    """One second of real speech at 48 kHz, `[1, 48000]`."""
+    from upscaler_core.testing import signals
+
+    return signals.speech().clone()
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Tiny:
+    """A trained model with 33 weights, for whatever works on the results of a model."""
+    from upscaler_core.testing import tiny
+
+    return tiny.trained()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Upscaler:
+    """A temporary folder with a short recording, `speech.flac`, in which `upscaler` runs: `project("run", ...)`.
+
+    It returns what `subprocess.run` does: `returncode`, `stdout`, `stderr`. The folder is `project.folder`.
+    """
+    from upscaler_core.testing import project, signals
+
+    (tmp_path / "speech.flac").write_bytes(signals.SPEECH.read_bytes())
+    return project.Upscaler(tmp_path)
