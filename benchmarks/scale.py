@@ -1,4 +1,4 @@
-"""Memory and speed of whole files: one hour against one minute, the baseline and a pipeline with fake models.
+"""Memory and speed of whole files: one hour against one minute, the baseline, a pipeline with fake models, `restore`.
 
     python benchmarks/scale.py [--minutes 1 60] [--folder DIR]
 
@@ -21,7 +21,7 @@ AUDIO = Path(__file__).parent.parent / "examples" / "audio" / "arovane_beat_d_cc
 
 RUN = """
 import sys, torch
-from upscaler_core import Chunk, Pipeline, discover
+from upscaler_core import Chunk, Pipeline, discover, load_pipeline
 from upscaler_core.testing.fakes import Hiss, MeanFusion, Mirror, MirrorOptions
 torch.set_num_threads(1)
 kind, source, target = sys.argv[1:]
@@ -33,7 +33,10 @@ if kind == "fake models":
         fusion=MeanFusion(None), cutoff_hz=12000.0, stereo="mid-side",
     )
 finish = [up.finisher("limiter")]
-pipeline = Pipeline(resampler=up.resampler("poly-sinc-hq"), target_rate=96000, finish=finish, **fakes)
+if kind == "restore":
+    pipeline = load_pipeline("restore", up, ["target_rate=96000", "cutoff_hz=8000"])
+else:
+    pipeline = Pipeline(resampler=up.resampler("poly-sinc-hq"), target_rate=96000, finish=finish, **fakes)
 if kind != "imports":
     pipeline.write(source, target)
 """
@@ -73,7 +76,7 @@ def main() -> None:
         folder = Path(name)
         base, _ = measure([sys.executable, "-c", RUN, "imports", "", ""])
         print(f"| imports alone | | {base:.0f} | | | |", flush=True)
-        for kind in ("baseline", "fake models"):
+        for kind in ("baseline", "fake models", "restore"):
             first = 0.0
             for minutes in chosen.minutes:
                 source, target = folder / "source.wav", folder / "target.flac"

@@ -12,7 +12,7 @@ of noise that cannot be known.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,8 @@ class SpectralConvNeXt(nn.Module):
         super().__init__()
         self.options, checkpoint = load_checkpoint(options, "spectral-convnext", __package__)
         with fixed_initialization():
-            self.net = FrameNet(BINS, self.options.channels, self.options.blocks, self.options.expansion)
+            told = self.options
+            self.net = FrameNet(BINS, told.channels, told.blocks, told.expansion, told.dilation)
         if checkpoint:
             checkpoint.into(self)
         self.rate = self.options.rate
@@ -68,12 +69,8 @@ class SpectralConvNeXt(nn.Module):
         """`[batch, 1, time]` -> a waveform of the same length."""
         if self.training:
             return Estimate(log_magnitude=self._magnitude(baseline, about), grid=GRID)
-        # One by one: the last bits of a matrix product change with the number of its rows.
-        waveforms = [
-            with_phases(self._magnitude(x, one), x, GRID, one.cutoff_hz, about.rate, self.options.iterations)
-            for x, one in _items(baseline, about)
-        ]
-        return Estimate(torch.cat(waveforms))
+        magnitude = self._magnitude(baseline, about)
+        return Estimate(with_phases(magnitude, baseline, GRID, about.cutoff_hz, about.rate, self.options.iterations))
 
     def _magnitude(self, baseline: Tensor, about: Conditions) -> Tensor:
         """`[batch, 1, time]` -> log-magnitude `[batch, 1, bin, frame]`."""
@@ -110,9 +107,3 @@ def guess(given: Tensor, f: Tensor, cutoff_hz: Tensor) -> Tensor:
     band = ((f > LOWEST * c) & (f < HIGHEST * c)).float()[:, None]
     level = band @ given / band.sum(-1, keepdim=True).clamp(min=1)
     return level - FALL * (f.clamp(min=1) / (HIGHEST * c)).clamp(min=1).log2()[..., None]
-
-
-def _items(baseline: Tensor, about: Conditions) -> Iterator[tuple[Tensor, Conditions]]:
-    for k in range(len(baseline)):
-        one = slice(k, k + 1)
-        yield baseline[one], Conditions(about.cutoff_hz[one], about.start[one], about.rate, about.seed)

@@ -2,6 +2,9 @@
 
     block:  x ─ convolution over 7 frames, channel by channel ─ layer norm ─ ×expansion ─ GELU ─ back ─ × scale ─ (+ x) ─►
 
+Every second block adds to its convolution a wide one, whose seven frames stand `dilation` frames apart: what lasts, such
+as a room, a microphone's noise or an instrument, is heard over a second or two, not only in its own frame.
+
 After Liu et al., "A ConvNet for the 2020s" (2022), as Vocos (Siuzdak 2023) and AP-BWE (Lu et al. 2024) use it for audio.
 """
 
@@ -22,9 +25,15 @@ DROPOUT = 0.1
 class Block(nn.Module):
     """One residual block on `[batch, frame, channel]`."""
 
-    def __init__(self, channels: int, expansion: int) -> None:
+    def __init__(self, channels: int, expansion: int, dilation: int) -> None:
         super().__init__()
         self.conv = nn.Conv1d(channels, channels, KERNEL, padding=KERNEL // 2, groups=channels)
+        self.wide: nn.Conv1d | None = None
+        if dilation:
+            padding = KERNEL // 2 * dilation
+            self.wide = nn.Conv1d(
+                channels, channels, KERNEL, padding=padding, dilation=dilation, groups=channels, bias=False
+            )
         self.norm = nn.LayerNorm(channels)
         self.up = nn.Linear(channels, expansion * channels)
         self.down = nn.Linear(expansion * channels, channels)
@@ -33,28 +42,24 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape."""
-        mixed = self.conv(x.transpose(1, 2)).transpose(1, 2)
-        out: Tensor = x + self.scale * self.down(self.dropout(gelu(self.up(self.norm(mixed)))))
+        frames = x.transpose(1, 2)
+        mixed = self.conv(frames) if self.wide is None else self.conv(frames) + self.wide(frames)
+        out: Tensor = x + self.scale * self.down(self.dropout(gelu(self.up(self.norm(mixed.transpose(1, 2))))))
         return out
 
 
 class FrameNet(nn.Module):
     """Spectral frames and the cut-off in, as many values a frame out."""
 
-    def __init__(self, bins: int, channels: int, blocks: int, expansion: int) -> None:
+    def __init__(self, bins: int, channels: int, blocks: int, expansion: int, dilation: int) -> None:
         super().__init__()
         self.front = nn.Linear(bins, channels)
         self.told = nn.Sequential(nn.Linear(2 * HARMONICS, 64), nn.GELU(), nn.Linear(64, channels))
-        self.blocks = nn.ModuleList(Block(channels, expansion) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(channels, expansion, dilation * (k % 2)) for k in range(blocks))
         self.norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, bins)
         self.head.weight.data *= 0.1  # begin near what needs no learning
         nn.init.zeros_(self.head.bias)
-
-    @property
-    def reach(self) -> int:
-        """Frames on each side that a frame depends on."""
-        return len(self.blocks) * (KERNEL // 2)
 
     def forward(self, frames: Tensor, cutoff_hz: Tensor) -> Tensor:
         """`[batch, frame, bin]`, `[batch]` -> `[batch, frame, bin]`."""

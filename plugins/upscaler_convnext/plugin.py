@@ -15,7 +15,10 @@ class SpectralConvNeXtOptions(ModelOptions):
     channels: int = option(288, ge=16, le=2048, help="width of the network")
     blocks: int = option(8, ge=1, le=64, help="ConvNeXt blocks, each seeing three frames on each side")
     expansion: int = option(3, ge=1, le=8, help="how much wider a block is inside")
-    iterations: int = option(4, ge=0, le=64, help="fast Griffin-Lim steps that make the phases fit the magnitudes")
+    dilation: int = option(
+        8, ge=0, le=64, unit="frames", help="between the taps of every second block's wide convolution; 0 = none"
+    )
+    iterations: int = option(8, ge=0, le=64, help="fast Griffin-Lim steps that make the phases fit the magnitudes")
 
 
 @hookimpl

@@ -80,6 +80,15 @@ def test_channels_that_are_alike_stay_alike(preset, low):
     assert np.array_equal(out, pipeline(low[:, :16_000].repeat(2, 1).numpy(), 16_000))
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_any_chunk_batch_gives_the_same_bits(preset, low):
+    short = ["target_rate=48000", "chunk={samples: 24576, overlap: 2048, context: 0.2, batch: %d}"]
+    one, three = (
+        load_pipeline(preset, discover(), [short[0], short[1] % batch])(low[:, :32_000], 16_000) for batch in (1, 3)
+    )
+    assert torch.equal(one, three)
+
+
 def test_what_ships_is_small_and_says_what_it_is():
     models = [entry.component for entry in discover().of(Kind.MODEL)]
     files = [path for where, path in available(models) if where == "bundled"]

@@ -48,12 +48,14 @@ def test_iterations_make_the_magnitudes_hold():
     assert off(4) < 0.75 * off(0)
 
 
-def test_a_batch_is_its_items_bit_for_bit():
+@torch.no_grad()
+def test_a_batch_is_its_items():
     x = signals.noise((3, 1, 16 * 2048))
     model = discover().model("spectral-convnext", **SMALL)
     cutoffs = torch.tensor([4_000.0, 8_000.0, 12_000.0])
     together = model(x, Conditions(cutoffs, torch.zeros(3, dtype=torch.int64), 48_000)).waveform
-    assert torch.equal(together[1:2], model(x[1:2], about(8_000.0)).waveform)
+    alone = model(x[1:2], about(8_000.0)).waveform
+    assert decibels(together[1:2] - alone, alone) < -90
 
 
 def test_the_objective_is_the_log_spectral_distance_above_the_cutoff():

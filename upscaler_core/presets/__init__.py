@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-DEFAULT = "baseline"
+DEFAULT = "restore"
 
 
 def path_of(name: str) -> Path | None:

@@ -1,0 +1,122 @@
+"""CPU time of the presets with weights beside the architecture of AP-BWE: 48 kHz mono, one thread.
+
+    python benchmarks/enhance.py [--seconds 20] [--rounds 5]
+
+AP-BWE (Lu, Ai, Du and Ling 2024, "Towards High-Quality and Efficient Speech Bandwidth Extension with Parallel Amplitude and
+Phase Prediction", §II) is written here from its paper, with random weights: what it computes does not depend on them. Every
+system is given a recording at 16 kHz and gives one at 48 kHz; the presets' time is that of the whole pipeline, resampler,
+survey and limiter included, AP-BWE's that of resampler, STFT, network and inverse STFT. Rounds are interleaved; medians.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import soundfile
+import torch
+from torch import Tensor, nn
+
+from upscaler_core import discover, load_pipeline
+
+RATE, SOURCE_RATE = 48_000, 16_000
+AUDIO = Path(__file__).parent.parent / "examples" / "audio" / "speech_kerstin_de_cc0_48k.flac"
+N_FFT, HOP, WINDOW = 1024, 80, 320
+BINS = N_FFT // 2 + 1
+
+
+class Block(nn.Module):
+    """ConvNeXt of one dimension: `[batch, channel, frame]`."""
+
+    def __init__(self, channels: int = 512, inside: int = 1536) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(channels, channels, 7, padding=3, groups=channels)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.up, self.down = nn.Linear(channels, inside), nn.Linear(inside, channels)
+        self.scale = nn.Parameter(torch.full((channels,), 1 / 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape."""
+        y = self.norm(self.depthwise(x).transpose(1, 2))
+        return x + (self.scale * self.down(nn.functional.gelu(self.up(y)))).transpose(1, 2)
+
+
+class ApBwe(nn.Module):
+    """Two streams of eight blocks, for amplitude and phase, each block told what the other stream knows."""
+
+    def __init__(self, channels: int = 512, blocks: int = 8) -> None:
+        super().__init__()
+        self.front = nn.ModuleList(nn.Conv1d(BINS, channels, 7, padding=3) for _ in range(2))
+        self.fronts_norm = nn.ModuleList(nn.LayerNorm(channels, eps=1e-6) for _ in range(2))
+        self.amplitude, self.phase = (nn.ModuleList(Block(channels) for _ in range(blocks)) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(channels, eps=1e-6) for _ in range(2))
+        self.heads = nn.ModuleList(nn.Linear(channels, BINS) for _ in range(3))
+        self.window = torch.hann_window(WINDOW)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """`[batch, time]` -> the same shape."""
+        shape = {"n_fft": N_FFT, "hop_length": HOP, "win_length": WINDOW, "window": self.window}
+        spectrum = torch.stft(waveform, **shape, return_complex=True)
+        given = spectrum.abs().clamp(min=1e-4).log()
+        a, p = (
+            norm(front(x).transpose(1, 2)).transpose(1, 2)
+            for front, norm, x in zip(self.front, self.fronts_norm, (given, spectrum.angle()), strict=True)
+        )
+        for amplitude, phase in zip(self.amplitude, self.phase, strict=True):
+            a = a + p
+            p = p + a
+            a, p = amplitude(a), phase(p)
+        a, p = (norm(x.transpose(1, 2)) for norm, x in zip(self.norms, (a, p), strict=True))
+        log_amplitude, real, imaginary = (
+            head(x).transpose(1, 2) for head, x in zip(self.heads, (a, p, p), strict=True)
+        )
+        restored = torch.polar((given + log_amplitude).exp(), torch.atan2(imaginary, real))
+        return torch.istft(restored, **shape, length=waveform.shape[-1])
+
+
+def systems(source: Tensor):
+    """What is timed: a call each, by name."""
+    up = discover()
+    resampler, network = up.resampler("poly-sinc-hq"), ApBwe().eval()
+    print(f"AP-BWE: {sum(weight.numel() for weight in network.parameters()) / 1e6:.2f} M weights\n")
+    found = {"AP-BWE's architecture, float32": lambda: network(resampler(source, SOURCE_RATE, RATE))}
+    pipelines = {("baseline", ""): load_pipeline("baseline", up, [f"target_rate={RATE}"])}
+    for precision in ("float32", "bfloat16"):
+        told = [f"models.{{}}.precision={precision}", f"target_rate={RATE}"]
+        for preset, models in (("restore", ["restore"]), ("whitepaper", ["wave", "spec"])):
+            settings = [told[0].format(model) for model in models] + told[1:]
+            pipelines[preset, precision] = load_pipeline(preset, up, settings)
+    for (preset, precision), pipeline in pipelines.items():
+        found[f"`{preset}`{precision and ', ' + precision}"] = lambda pipeline=pipeline: pipeline(source, SOURCE_RATE)
+    return found
+
+
+def main() -> None:
+    """Print a row a system."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    samples, rate = soundfile.read(AUDIO, dtype="float32", always_2d=True)
+    speech = torch.from_numpy(samples[:, :1].T.copy())
+    source = discover().resampler("poly-sinc-hq")(speech, rate, SOURCE_RATE)
+    source = source.repeat(1, int(chosen.seconds * SOURCE_RATE / source.shape[-1]) + 1)
+    source = source[:, : round(chosen.seconds * SOURCE_RATE)]
+    calls = systems(source)
+    spent: dict[str, list[float]] = {name: [] for name in calls}
+    with torch.no_grad():
+        for number in range(chosen.rounds + 1):  # the first is not counted
+            for name, call in calls.items():
+                begun = time.process_time()
+                call()
+                if number:
+                    spent[name].append((time.process_time() - begun) / chosen.seconds)
+    yardstick = statistics.median(spent["AP-BWE's architecture, float32"])
+    print("| system | CPU-s per s of audio | of AP-BWE's |\n|---|---|---|")
+    for name, times in spent.items():
+        print(f"| {name} | {statistics.median(times):.4f} | {statistics.median(times) / yardstick:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Draw the pictures of README and docs: `python benchmarks/restored.py` (the extra `plots`).
+
+`restored.png`: recordings, what is left of them at a rate of 16 kHz, and what the preset `restore` makes of that.
+`edges.png`: long-term spectra around the cut-off, for low-passes from a brick wall to a soft one and for a codec's.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import soundfile
+import torch
+from matplotlib import pyplot
+from scipy.signal import bessel, butter, cheby1, sosfiltfilt
+
+from upscaler_core import Pipeline, discover, load_pipeline
+
+HERE = Path(__file__).parent.parent / "docs" / "pictures"
+AUDIO = Path(__file__).parent.parent / "examples" / "audio"
+LOW_RATE, CUTOFF = 16_000, 8_000
+WINDOW_SECONDS = 0.021
+
+
+def main() -> None:
+    """Draw all of them."""
+    mpl.use("Agg")
+    HERE.mkdir(exist_ok=True)
+    torch.set_num_threads(1)
+    draw_restored()
+    draw_edges()
+
+
+def draw_restored() -> None:
+    """`restored.png`."""
+    resample = discover().resampler("poly-sinc-hq")
+    recordings = {
+        "speech": excerpt("speech_kerstin_de_cc0_48k.flac", 0.5, 4),
+        "trance": excerpt("void_sensor_30s_streamcopy.ogg", 4.0, 4),
+        "jazz": excerpt("vibe_ace_30s_streamcopy.ogg", 4.0, 4),
+    }
+    figure, rows = pyplot.subplots(len(recordings), 3, figsize=(13, 8), sharex=True, sharey=True, layout="constrained")
+    for axes, (name, (x, rate)) in zip(rows, recordings.items(), strict=True):
+        low = resample(x, rate, LOW_RATE)
+        views = {
+            f"{name}, at 16 kHz": (low, LOW_RATE),
+            "restored": (restore(rate)(low, LOW_RATE), rate),
+            "the recording": (x, rate),
+        }
+        for ax, (title, (signal, signal_rate)) in zip(axes, views.items(), strict=True):
+            ax.set_facecolor("black")
+            level = decibels(signal, signal_rate)
+            extent = (0, signal.shape[-1] / signal_rate, 0, signal_rate / 2000)
+            picture = ax.imshow(level, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=-110, vmax=-20)
+            ax.set_title(title, loc="left", fontsize=11)
+            ax.set_ylim(0, 22)
+        axes[0].set_ylabel("frequency, kHz")
+    for ax in rows[-1]:
+        ax.set_xlabel("time, s")
+    figure.colorbar(picture, ax=rows, label="level, dB of a full-scale sine", pad=0.01)
+    figure.savefig(HERE / "restored.png", dpi=80)
+
+
+def draw_edges() -> None:
+    """`edges.png`."""
+    x, rate = excerpt("void_sensor_30s_streamcopy.ogg", 4.0, 8)
+    inputs: dict[str, Callable[[], tuple[torch.Tensor, int]]] = {
+        "resampled to 16 kHz": lambda: (discover().resampler("poly-sinc-hq")(x, rate, LOW_RATE), LOW_RATE),
+        "Chebyshev I, order 8, twice": lambda: (filtered(cheby1(8, 0.05, CUTOFF, fs=rate, output="sos"), x), rate),
+        "Butterworth, order 6, twice": lambda: (filtered(butter(6, CUTOFF, fs=rate, output="sos"), x), rate),
+        "Bessel, order 4, twice": lambda: (filtered(bessel(4, CUTOFF, fs=rate, output="sos", norm="mag"), x), rate),
+        "MP3, 64 kbps": lambda: mp3(x, rate, 64),
+        "MP3, 96 kbps": lambda: mp3(x, rate, 96),
+    }
+    figure, axes = pyplot.subplots(2, 3, figsize=(13, 7), sharex=True, sharey=True, layout="constrained")
+    for ax, (name, make) in zip(axes.flat, inputs.items(), strict=True):
+        low, low_rate = make()
+        pipeline = restore(rate)
+        cutoff = pipeline.cutoff_of([low], low_rate)
+        out = pipeline(low, low_rate)
+        plain = discover().resampler("poly-sinc-hq")(low, low_rate, rate) if low_rate != rate else low
+        for label, signal, style in (
+            ("the recording", x, {"color": "0.6", "linewidth": 3}),
+            ("restored", out, {"color": "tab:red", "linewidth": 1.2}),
+            ("the input", plain, {"color": "tab:blue", "linewidth": 1.2}),
+        ):
+            level = np.median(decibels(signal, rate), -1)
+            ax.plot(np.linspace(0, rate / 2000, len(level)), level, label=label, **style)
+        ax.axvline(cutoff / 1000, color="0.3", linewidth=0.8, linestyle=(0, (5, 4)))
+        ax.set_title(f"{name}: found at {cutoff / 1000:.2f} kHz", loc="left", fontsize=11)
+        ax.set_xlim(2, 20)
+        ax.set_ylim(-110, -40)
+        ax.grid(alpha=0.3)
+    axes[0, 0].legend(loc="lower left")
+    for ax in axes[-1]:
+        ax.set_xlabel("frequency, kHz")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("median level, dB")
+    figure.savefig(HERE / "edges.png", dpi=80)
+
+
+def restore(rate: int) -> Pipeline:
+    """The preset."""
+    return load_pipeline("restore", discover(), [f"target_rate={rate}"])
+
+
+def excerpt(name: str, start: float, seconds: float) -> tuple[torch.Tensor, int]:
+    """A recording's first channel `[1, time]`, and its rate."""
+    samples, rate = soundfile.read(AUDIO / name, dtype="float32", always_2d=True)
+    first = round(start * rate)
+    return torch.from_numpy(samples[first : first + round(seconds * rate), :1].T.copy()), rate
+
+
+def filtered(sections: np.ndarray, x: torch.Tensor) -> torch.Tensor:
+    """Forwards and backwards: zero phase, the attenuation doubled."""
+    return torch.from_numpy(sosfiltfilt(sections, x.numpy()).astype(np.float32).copy())
+
+
+def mp3(x: torch.Tensor, rate: int, kbps: int) -> tuple[torch.Tensor, int]:
+    """Through libsndfile's encoder at a constant bit rate, as stereo; the level counts down from 320 to 32 kbps."""
+    data = io.BytesIO()
+    stereo = x.repeat(2, 1).T.numpy()
+    soundfile.write(
+        data,
+        stereo,
+        rate,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="CONSTANT",
+        compression_level=(320 - kbps) / 288,
+    )
+    data.seek(0)
+    samples, rate = soundfile.read(data, dtype="float32", always_2d=True)
+    return torch.from_numpy(samples[:, :1].T.copy()), rate
+
+
+def decibels(x: torch.Tensor, rate: int) -> np.ndarray:
+    """Levels `[bin, frame]` of `[1, time]` in windows of some 21 ms; 0 dB is a full-scale sine."""
+    n_fft = 2 * round(WINDOW_SECONDS * rate / 2)
+    window = torch.hann_window(n_fft)
+    spectrum = torch.stft(x[0], n_fft, n_fft // 4, window=window, return_complex=True).abs() / (window.sum() / 2)
+    return (20 * torch.log10(spectrum + 1e-7)).numpy()
+
+
+if __name__ == "__main__":
+    main()
