@@ -80,14 +80,12 @@ def systems(source: Tensor):
     resampler, network = up.resampler("poly-sinc-hq"), ApBwe().eval()
     print(f"AP-BWE: {sum(weight.numel() for weight in network.parameters()) / 1e6:.2f} M weights\n")
     found = {"AP-BWE's architecture, float32": lambda: network(resampler(source, SOURCE_RATE, RATE))}
-    pipelines = {("baseline", ""): load_pipeline("baseline", up, [f"target_rate={RATE}"])}
-    for precision in ("float32", "bfloat16"):
-        told = [f"models.{{}}.precision={precision}", f"target_rate={RATE}"]
-        for preset, models in (("restore", ["restore"]), ("whitepaper", ["wave", "spec"])):
-            settings = [told[0].format(model) for model in models] + told[1:]
-            pipelines[preset, precision] = load_pipeline(preset, up, settings)
-    for (preset, precision), pipeline in pipelines.items():
-        found[f"`{preset}`{precision and ', ' + precision}"] = lambda pipeline=pipeline: pipeline(source, SOURCE_RATE)
+    networks = {"baseline": [], "restore": ["restore"], "whitepaper": ["wave", "spec"]}
+    for preset, models in networks.items():
+        for precision in ("float32", "bfloat16") if models else ("",):
+            settings = [f"target_rate={RATE}", *(f"models.{model}.precision={precision}" for model in models)]
+            pipeline = load_pipeline(preset, up, settings)
+            found[f"`{preset}` {precision}".rstrip()] = lambda pipeline=pipeline: pipeline(source, SOURCE_RATE)
     return found
 
 

@@ -139,10 +139,9 @@ def contract_tests(
         if name in (entry.component.name, entry.full_name) and kind in (None, entry.kind)
     ]
     if not found:
-        broken = "".join(f"; the plugin '{p.name}' is broken ({p.reason})" for p in registry.plugins if p.stage)
         known = [entry.component.name for entry in registry.entries]
         raise UnknownComponent(
-            f"there is no component '{name}' to test: is its plugin installed? {near(name, known)}{broken}"
+            f"there is no component '{name}' to test: is its plugin installed? {near(name, known)}{registry.left_out()}"
         )
     cases = []
     for entry in found:
