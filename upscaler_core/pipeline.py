@@ -86,7 +86,7 @@ class Pipeline:
     Args:
         resampler: a `Resampler`, or what `discover().resampler(name)` returns.
         target_rate: Hz.
-        models: enhancement models by name, all of one rate; none = the resampler alone.
+        models: enhancement models by name, with a rate in common; none = the resampler alone.
         fusion: joins the models' estimates; with one model that returns a waveform it may be left out.
         finish: finishers, in order.
         stereo: treat two channels each by itself, or as mid and side. Other channel counts are always independent.
@@ -110,7 +110,7 @@ class Pipeline:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if len({model.rate for model in self.models.values()}) > 1:
+        if self.models and not self._model_rates:
             rates = ", ".join(f"{name}: {model.rate} Hz" for name, model in self.models.items())
             raise UsageError(f"the models of one pipeline must work at one rate, not at {rates}")
         if len(self.models) > 1 and self.fusion is None:
@@ -162,6 +162,8 @@ class Pipeline:
         if cutoff is None or self.nothing_to_add(cutoff):
             out = self._resample(stream, rate, self.target_rate)
         else:
+            if self._model_rate == self.target_rate:
+                stream, rate = self._resample(stream, rate, self.target_rate), self.target_rate
             straight, feed = split(stream)
             out = combine(torch.add, self._resample(straight, rate, self.target_rate), self._added(feed, rate, cutoff))
         for finisher in self.finish:
@@ -194,8 +196,15 @@ class Pipeline:
         return ""
 
     @property
+    def _model_rates(self) -> list[int]:
+        """The rates that all models work at, in the order of the first one's liking."""
+        able = [(model.rate, *getattr(model, "other_rates", ())) for model in self.models.values()]
+        return [rate for rate in able[0] if all(rate in rates for rates in able)]
+
+    @property
     def _model_rate(self) -> int:
-        return next(iter(self.models.values())).rate
+        """The one of them whose band ends where the target's does, or an octave or two below."""
+        return next((rate for rate in self._model_rates if self.target_rate % rate == 0), self._model_rates[0])
 
     def _resample(self, stream: Stream, rate_in: int, rate_out: int) -> Iterator[Tensor]:
         resample = self.resampler if isinstance(self.resampler, Resample) else Resample(self.resampler)
@@ -219,7 +228,9 @@ class Pipeline:
         reach, rows = self._reach, self.chunk.batch
         if reach is None:
             estimate = partial(self._estimate, stride=samples - overlap, cutoff_hz=cutoff_hz)
-            return crossfade(estimate, baseline, samples=samples, overlap=overlap, context=context, rows=rows)
+            return crossfade(
+                estimate, baseline, samples=samples, overlap=overlap, context=context, granule=self._granule, rows=rows
+            )
 
         def inner(windows: Tensor, start: int) -> Tensor:
             fused = self._estimate(windows, start - reach, stride=samples, cutoff_hz=cutoff_hz)

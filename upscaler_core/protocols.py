@@ -97,7 +97,12 @@ class Estimate:
 
 @runtime_checkable
 class EnhancementModel(Protocol):
-    """Estimates the full-band signal from the baseline."""
+    """Estimates the full-band signal from the baseline.
+
+    One that takes every frequency relative to the sample rate may name more rates by an attribute
+    `other_rates: tuple[int, ...]`, Hz. A pipeline then runs it at the one that the target's rate is a multiple of: the
+    model's band ends where the target's does, and nothing is lost between two rates.
+    """
 
     rate: int
     """Sample rate it works at, Hz."""
@@ -107,7 +112,7 @@ class EnhancementModel(Protocol):
     """Input samples on each side that an output can depend on; None = unbounded (context and cross-fade are used)."""
 
     def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
-        """`[batch, 1, time]` at `rate` -> an estimate of the same length. Items of a batch do not affect each other."""
+        """`[batch, 1, time]` at `about.rate` -> an estimate of the same length. No item of a batch affects another."""
         ...
 
 

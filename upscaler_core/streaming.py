@@ -2,8 +2,8 @@
 
 A stream is an iterable of blocks `[channel, time]`, of any lengths. `run` sends it through a `Plan` (a pure function on
 windows of one fixed shape), `crossfade` through a function of unbounded reach in overlapping chunks. Both cut on a grid
-fixed from sample 0 and call the function on one shape only, so the result does not depend on how the stream was blocked:
-a one-shot call is a stream of one block, bit for bit.
+fixed from sample 0 and call the function on shapes that follow from the stream's length alone, so the result does not
+depend on how the stream was blocked: a one-shot call is a stream of one block, bit for bit.
 
     time ──►      0        B        2B       3B
     window 0  [r──┼────────┼──r]
@@ -133,6 +133,7 @@ def crossfade(
     samples: int,
     overlap: int,
     context: int,
+    granule: int = 1,
     rows: int = 1,
 ) -> Iterator[Tensor]:
     """Send a stream through a function of unbounded reach: chunks that overlap, joined by linear fades.
@@ -146,6 +147,7 @@ def crossfade(
         samples: chunk length; 96,000 in the white paper (§6.2).
         overlap: samples shared by neighbouring chunks, at most half of one; 4,800 in the white paper.
         context: samples on each side that are computed and thrown away. (`chunking` fits all three to a granule.)
+        granule: windows are multiples of it. The last one is shorter where the stream ends early.
         rows: windows in each call.
 
     Yields:
@@ -157,19 +159,21 @@ def crossfade(
     # Chunk k covers [k*stride, k*stride + samples): one stride, and the overlap with the next chunk.
     span = context + samples + context
     for position, flat, fresh in windows(stream, rows * stride, context, overlap + context):
-        tiles = flat.unfold(-1, span, stride)
-        chunks = torch.stack([function(channel, position - context) for channel in tiles])[
-            ..., context : -context or None
-        ]
-        up = ramp.to(chunks.dtype)
-        for row in range(rows):
-            chunk = chunks[:, row].clone()
-            if tail is not None:
-                chunk[:, :overlap] = chunk[:, :overlap] * up + tail
-            tail = chunk[:, stride:] * (1 - up)
-            body = chunk[:, : max(0, min(stride, fresh - row * stride))]
-            if body.shape[-1]:
-                silence(body, flat[:, row * stride :], Plan(function, stride, stride, context))
+        whole, rest = divmod(fresh, stride)
+        batches = [(0, flat[:, : span + (whole - 1) * stride].unfold(-1, span, stride))] if whole else []
+        if rest:  # the stream ends early in its last chunk
+            size = 2 * context + -(-max(rest, overlap) // granule) * granule
+            batches.append((whole * stride, flat[:, None, whole * stride :][..., :size]))
+        for place, tiles in batches:
+            computed = torch.stack([function(channel, position + place - context) for channel in tiles])
+            for row, chunk in enumerate(computed[..., context : -context or None].unbind(1)):
+                start, up = place + row * stride, ramp.to(chunk.dtype)
+                if tail is not None:
+                    chunk = torch.cat([chunk[:, :overlap] * up + tail, chunk[:, overlap:]], -1)
+                fading = chunk[:, stride:]
+                tail = fading * (1 - up[: fading.shape[-1]])
+                body = chunk[:, : min(stride, fresh - start)]
+                silence(body, flat[:, start:], Plan(function, stride, stride, context))
                 yield body
 
 

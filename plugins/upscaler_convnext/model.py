@@ -61,6 +61,7 @@ class SpectralConvNeXt(nn.Module):
         if checkpoint:
             checkpoint.into(self)
         self.rate = self.options.rate
+        self.other_rates = self.options.other_rates
         self.granule = GRID.hop
         self.eval()
         self.dtype = choose_dtype(self, self.options.precision)
@@ -79,7 +80,7 @@ class SpectralConvNeXt(nn.Module):
         below = (f < about.cutoff_hz[:, None])[..., None]
         told = (given - CENTRE) / SPREAD * below
         with computing(self):
-            offset = self.net(told.transpose(1, 2), about.cutoff_hz)
+            offset = self.net(told.transpose(1, 2), about.cutoff_hz * self.rate / about.rate)
         restored = guess(given, f, about.cutoff_hz) + GAIN * offset.float().transpose(1, 2)
         return torch.where(below, given, restored)[:, None]
 

@@ -9,9 +9,12 @@ from upscaler_core import Component, ModelOptions, hookimpl, option
 class SpectralConvNeXtOptions(ModelOptions):
     """Options of `spectral-convnext`."""
 
-    at_run_time: ClassVar[frozenset[str]] = ModelOptions.at_run_time | {"iterations"}
+    at_run_time: ClassVar[frozenset[str]] = ModelOptions.at_run_time | {"iterations", "other_rates"}
 
     rate: int = option(48_000, ge=8_000, le=384_000, unit="Hz", help="the sample rate it works at")
+    other_rates: tuple[int, ...] = option(
+        (44_100,), unit="Hz", help="more rates that it works at as it is, every frequency scaled with the rate"
+    )
     channels: int = option(288, ge=16, le=2048, help="width of the network")
     blocks: int = option(8, ge=1, le=64, help="ConvNeXt blocks, each seeing three frames on each side")
     expansion: int = option(3, ge=1, le=8, help="how much wider a block is inside")

@@ -1,7 +1,7 @@
 """What this plugin offers."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import ClassVar, Literal
 
 from upscaler_core import Component, ModelOptions, hookimpl, option
 
@@ -11,7 +11,12 @@ Part = Literal["gate", "noise", "style", "skips"]
 class UNetOptions(ModelOptions):
     """What both networks' options have in common."""
 
+    at_run_time: ClassVar[frozenset[str]] = ModelOptions.at_run_time | {"other_rates"}
+
     rate: int = option(48_000, ge=8_000, le=384_000, unit="Hz", help="the sample rate it works at")
+    other_rates: tuple[int, ...] = option(
+        (), unit="Hz", help="more rates that it works at as it is, every frequency scaled with the rate"
+    )
     base_channels: Literal[16, 32, 64] = option(32, help="channels at the finest level; they double at each, up to 8x")
     without: tuple[Part, ...] = option(
         (), help="parts left out, to see what they are worth: gate, noise, style (the cut-off's AdaIN), skips"

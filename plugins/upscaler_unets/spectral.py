@@ -64,6 +64,7 @@ class SpectralUNet(nn.Module):
         if checkpoint:
             checkpoint.into(self)
         self.rate = self.options.rate
+        self.other_rates = self.options.other_rates
         self.granule = GRID.hop * self.unet.step
         reach = GRID.hop * (self.unet.reach + 1 + AROUND) + GRID.n_fft // 2
         self.reach = reach if reach <= self.rate // 2 else None

@@ -57,6 +57,7 @@ class WaveformUNet(nn.Module):
         if checkpoint:
             checkpoint.into(self)
         self.rate = self.options.rate
+        self.other_rates = self.options.other_rates
         self.granule = math.lcm(PATCH * self.unet.step, BLOCK)
         frames = self.unet.reach + KERNEL - 1
         reach = PATCH * frames + PATCH - 1 + 6 * BLOCK

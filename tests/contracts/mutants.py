@@ -159,6 +159,19 @@ class FrameShort(fakes.Louder):
         return Estimate(log_magnitude=estimate.log_magnitude[..., :-1], grid=estimate.grid)
 
 
+@found_by(Kind.MODEL, "rates")
+class AtItsOwnRate(fakes.Louder):
+    """It takes the cut-off for one at its first rate."""
+
+    other_rates = (44_100,)
+
+    def __init__(self, options):
+        super().__init__(fakes.MirrorOptions())
+
+    def __call__(self, x, about):
+        return super().__call__(x, replace(about, rate=self.rate))
+
+
 @found_by(Kind.MODEL, "determinism")
 class Random(Model):
     """Too little for a mix of items, or a reach, to be suspected."""

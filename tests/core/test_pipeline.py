@@ -114,6 +114,46 @@ def test_nothing_is_restored_above_the_models_nyquist(resampler):
     assert level_in(out, 192_000, 25_000, 96_000) < level_in(out, 192_000, 10_000, 20_000) - 100
 
 
+class Recorder(Hiss):
+    """Tells the rates that it was run at."""
+
+    other_rates = (44_100,)
+
+    def __init__(self):
+        super().__init__(BOUNDED)
+        self.rates = set()
+
+    def __call__(self, baseline, about):
+        self.rates.add(about.rate)
+        return super().__call__(baseline, about)
+
+
+@pytest.mark.parametrize(
+    ("target", "at"), [(44_100, 44_100), (176_400, 44_100), (48_000, 48_000), (384_000, 48_000), (32_000, 48_000)]
+)
+def test_a_model_of_two_rates_is_run_at_the_one_that_fits_the_target(resampler, target, at):
+    model = Recorder()
+    pipeline_of(resampler, model, target_rate=target)(signals.band_limited(16_000, 5_500, 0.2), 16_000)
+    assert model.rates == {at}
+
+
+def test_a_rate_that_fits_restores_up_to_the_top(resampler):
+    x = signals.band_limited(16_000, 5_500, 1.0)
+    tops = []
+    for model in (Recorder(), Hiss(BOUNDED)):
+        out = pipeline_of(resampler, model, target_rate=44_100)(x, 16_000)[0, 5_000:-5_000]
+        tops.append(level_in(out, 44_100, 21_600, 22_000) - level_in(out, 44_100, 15_000, 20_000))
+    assert tops[0] > -1
+    assert tops[1] < -10
+
+
+def test_models_share_a_rate_or_are_refused(resampler):
+    both = pipeline_of(resampler, Mirror(MirrorOptions(rate=44_100)), Recorder())
+    x = signals.band_limited(16_000, 5_500, 0.2)
+    assert both(x, 16_000).shape[-1] == 9_600
+    assert both.models["m1"].rates == {44_100}
+
+
 def test_full_band_comes_out_as_the_baseline(resampler):
     x = signals.noise((2, 48_000))
     baseline = Pipeline(resampler, target_rate=96_000)(x, 48_000)

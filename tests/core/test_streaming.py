@@ -124,6 +124,25 @@ def test_crossfade_tells_where_windows_start():
     assert seen == [-30, 50, 130, 210]
 
 
+@pytest.mark.parametrize("length", [1, 79, 81, 300, 400])
+def test_a_short_end_is_a_short_window(length):
+    """In samples computed: what a stream of a few seconds costs."""
+    computed = []
+    blocks = crossfade(
+        lambda w, s: computed.append(w.shape[-1]) or w,
+        [torch.ones(1, length)],
+        samples=100,
+        overlap=20,
+        context=30,
+        granule=10,
+    )
+    assert joined(blocks).shape[-1] == length
+    *whole, last = computed
+    assert whole == [160] * len(whole)
+    rest = (length - 1) % 80 + 1
+    assert last == (160 if rest == 80 else 60 + max(20, -(-rest // 10) * 10))
+
+
 def test_chunking_refuses_more_than_half():
     assert chunking(96_000, 4_800, 24_000, 256) == (96_000, 4_864, 24_064)
     with pytest.raises(UsageError, match="at most half"):

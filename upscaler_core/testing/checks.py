@@ -142,6 +142,18 @@ def model_attributes(subject: Subject) -> str | None:
     return None if whole and bounded else f"rate {model.rate!r}, granule {model.granule!r}, reach {model.reach!r}"
 
 
+@rule(Kind.MODEL, "at each of its `other_rates` it returns the same, every frequency scaled with the rate")
+def model_rates(subject: Subject) -> str | None:
+    model = subject.built
+    x = signals.noise((1, 1, _window(model)))
+    with torch.no_grad():
+        told = model(x, _about(model.rate, 1))
+        for rate in getattr(model, "other_rates", ()):
+            if not _close(model(x, _about(rate, 1)), told, slice(None)):
+                return f"at {rate} Hz it differs by more than -80 dB"
+    return None
+
+
 def _at(estimate: Estimate, sample: int) -> list[Tensor]:
     """Every view at a sample, or at the last frame whose centre is not beyond it."""
     frame = sample // estimate.grid.hop if estimate.grid else 0
