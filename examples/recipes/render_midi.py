@@ -24,7 +24,8 @@ SOUNDFONTS = {
     "musescore-general-soundfont": "MIT",
     "csound-soundfont": "LGPL-2.1+",
 }
-RATE = 48_000
+RATE = 44_100
+"""The soundfonts' own: a higher one would leave the top empty."""
 SYNTHESISER = ["fluidsynth", "-ni", "-q", "-g", "0.5", "-r", str(RATE), "-O", "float", "-T", "wav"]
 
 

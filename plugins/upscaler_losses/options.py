@@ -37,6 +37,13 @@ class StereoOptions(StftOptions):
     )
 
 
+class MetricLossOptions(Options):
+    """Options of `metric`."""
+
+    metric: str = option("ssim", help="a metric with a best value that torch can differentiate")
+    rate: int = option(48_000, ge=1_000, le=768_000, unit="Hz", help="the sample rate that it is told")
+
+
 class AdversarialOptions(SpectralOptions):
     """Options of `adversarial`."""
 

@@ -25,6 +25,12 @@ def upscaler_losses() -> Iterable[Component]:
             summary="the metric LSD itself, differentiable",
         ),
         Component(
+            "metric",
+            "upscaler_losses.measured:MetricLoss",
+            options.MetricLossOptions,
+            "any metric that can be differentiated, such as ssim",
+        ),
+        Component(
             "stereo",
             "upscaler_losses.stereo:Stereo",
             options.StereoOptions,

@@ -66,6 +66,7 @@ def train(
     """
     _need("accelerate", "tensorboard", "matplotlib")
     from upscaler_train.display import Display
+    from upscaler_train.distributed import leaving_alike
     from upscaler_train.recipe import RecipeSpec
     from upscaler_train.run import Run, refuse_other
     from upscaler_train.setup import set_up
@@ -75,9 +76,10 @@ def train(
     spec = load_form(recipe, RecipeSpec, registry, changes, allow_local_plugins=allow_local_plugins)
     folder = out or Path("runs") / recipe.stem
     refuse_other(folder, spec, resume)
-    with Display(os.environ.get("RANK", "0") == "0") as display:
+    with Display(os.environ.get("RANK", "0") == "0") as display, leaving_alike(folder):
         setup = set_up(spec, recipe.parent, device, registry, display)
         over = Run(setup, folder, display).go()
+        setup.accelerator.wait_for_everyone()  # when one is gone, a launcher ends those that are at work
     if not over:
         display.say(f"interrupted, and saved: go on with --resume, into {folder}")
         raise typer.Exit(INTERRUPTED)

@@ -63,6 +63,11 @@ class Batch(NamedTuple):
     """`[batch]`"""
     sources: list[str]
 
+    def parts(self, count: int) -> list[Batch]:
+        """The same in so many equal parts."""
+        size = len(self.sources) // count
+        return [Batch(*(field[k : k + size] for field in self)) for k in range(0, len(self.sources), size)]  # type: ignore[arg-type]
+
 
 def collate(excerpts: list[Excerpt]) -> Batch:
     """Put excerpts together."""

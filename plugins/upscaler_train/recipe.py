@@ -90,7 +90,10 @@ class RecipeSpec(Spec):
     keep_source_band: bool = option(True, help="add nothing below the cut-off, as pipelines do")
     losses: Annotated[list[LossUse], Kind.LOSS] = option([], help="minimized beside the models' own objectives")
     optimizer: OptimizerSpec = option(OptimizerSpec(), help="Adam's numbers")
-    batch: int = option(8, unit="excerpts", ge=1, le=4_096, help="excerpts in a step, of each process")
+    batch: int = option(8, unit="excerpts", ge=1, le=4_096, help="excerpts in a step, of all processes together")
+    accumulate: int = option(
+        1, ge=1, le=4_096, help="parts that each process does its share of a step in, to save memory"
+    )
     epochs: int = option(50, ge=1, le=1_000_000, help="epochs to train")
     ema: float = option(0.999, ge=0, lt=1, help="decay of the weights' moving average, which is what is kept")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from glob import glob
 from pathlib import Path
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from upscaler_core import InputError, Kind, Registry, Resample, UsageError, open_source, survey, whole_or_absent
+from upscaler_train.shards import SUFFIX, expanded, is_shard, open_shard, shard_of, unpacked
 
 BLOCK = 65_536
 HEADROOM = 1.5
@@ -56,10 +57,21 @@ class Cache:
         rate: Hz.
         resample: brings recordings to that rate.
         registry: where readers are found.
+        as_is: rates of recordings that are kept as they are and taken as if they were at `rate`: every frequency counts
+            relative to the rate, and nothing is lost between two rates.
     """
 
-    def __init__(self, folder: Path, limit: float, rate: int, resample: Resample, registry: Registry) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limit: float,
+        rate: int,
+        resample: Resample,
+        registry: Registry,
+        as_is: Set[int] = frozenset(),
+    ) -> None:
         self.folder, self.limit, self.rate, self.resample, self.registry = folder, limit, rate, resample, registry
+        self.as_is = as_is
         self.used = 0
 
     def recordings(self, paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[Recording | None]:
@@ -85,10 +97,10 @@ class Cache:
 
     def _recording(self, path: Path, warn: Callable[[str], None]) -> Recording:
         try:
-            facts = path.stat()
+            facts = (shard_of(path) or path).stat()
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
-        identity = f"1/{path.resolve()}/{facts.st_size}/{facts.st_mtime_ns}/{self.rate}"
+        identity = f"1/{path.resolve()}/{facts.st_size}/{facts.st_mtime_ns}/{self.rate}{sorted(self.as_is) or ''}"
         key = self.folder / hashlib.blake2b(identity.encode(errors="surrogateescape"), digest_size=12).hexdigest()
         pcm, card = key.with_suffix(".pcm"), key.with_suffix(".json")
         if not (card.is_file() and pcm.is_file()):
@@ -99,21 +111,23 @@ class Cache:
         return Recording(**json.loads(card.read_text()))
 
     def _decode(self, path: Path, pcm: Path, warn: Callable[[str], None]) -> Recording:
-        with open_source(path, self.registry) as source:
+        with unpacked(path) as file, open_source(file, self.registry) as source:
             rate, channels = source.info.rate, source.info.channels
             listener = _Peak()
             bandwidth = survey(listener.hear(source.blocks(BLOCK)), rate).bandwidth()
             if not listener.peak:
                 raise InputError(f"{path} holds only silence")
             scale, frames = HEADROOM * listener.peak, 0
-            with whole_or_absent(pcm) as part, part.open("wb") as file:
-                for block in self.resample.stream(source.blocks(BLOCK), rate, self.rate):
+            with whole_or_absent(pcm) as part, part.open("wb") as decoded:
+                taken_as = rate if rate in self.as_is else self.rate
+                for block in self.resample.stream(source.blocks(BLOCK), rate, taken_as):
                     whole = (block.T * (FULL_SCALE / scale)).round().clamp(-FULL_SCALE, FULL_SCALE)
-                    file.write(whole.numpy().astype("<i2").tobytes())
+                    decoded.write(whole.numpy().astype("<i2").tobytes())
                     frames += block.shape[-1]
             if source.damage:
                 warn(f"{path} is damaged: {source.damage}; what is there was decoded")
-        return Recording(str(path), str(pcm), frames, channels, scale, min(bandwidth.cutoff_hz, self.rate / 2))
+        bandwidth_hz = min(bandwidth.cutoff_hz * self.rate / taken_as, self.rate / 2)
+        return Recording(str(path), str(pcm), frames, channels, scale, bandwidth_hz)
 
     def _prune(self) -> None:
         """Forget the recordings that were used longest ago, until the rest is within the limit."""
@@ -145,20 +159,33 @@ def default_folder() -> Path:
 
 
 def audio_files(patterns: Sequence[str], base: Path, registry: Registry) -> list[Path]:
-    """The files that patterns (files, folders, globs, from `base`) name, each once, sorted within a pattern.
+    """The recordings that patterns (files, folders, globs, from `base`) name, each once, sorted within a pattern.
 
     Raises:
         UsageError: a pattern names none.
+        InputError: a shard cannot be read.
     """
     suffixes = {suffix for entry in registry.of(Kind.READER) for suffix in entry.component.suffixes}
     found: dict[Path, None] = {}
-    for pattern in patterns:
+    for pattern in (each for given in patterns for each in expanded(given)):
         place = base / Path(pattern).expanduser()
-        if place.is_dir():
-            files = [p for p in sorted(place.rglob("*")) if p.suffix.lower() in suffixes and p.is_file()]
-        else:
-            files = [place] if place.is_file() else [Path(p) for p in sorted(glob(str(place), recursive=True))]  # noqa: PTH207 - absolute patterns too
-        if not files:
+        recordings = [path for file in _files(place, suffixes) for path in _recordings(file, suffixes)]
+        if not recordings:
             raise UsageError(f"{place}: there is no audio file")
-        found.update(dict.fromkeys(files))
+        found.update(dict.fromkeys(recordings))
     return list(found)
+
+
+def _files(place: Path, suffixes: Set[str]) -> list[Path]:
+    if place.is_dir():
+        return [p for p in sorted(place.rglob("*")) if p.suffix.lower() in {*suffixes, SUFFIX} and p.is_file()]
+    if place.is_file():
+        return [place]
+    return [Path(p) for p in sorted(glob(str(place), recursive=True))]  # noqa: PTH207 - absolute patterns too
+
+
+def _recordings(file: Path, suffixes: Set[str]) -> list[Path]:
+    """A file, or those in a shard."""
+    if not is_shard(file):
+        return [file]
+    return [path for name in sorted(open_shard(file).members) if (path := file / name).suffix.lower() in suffixes]

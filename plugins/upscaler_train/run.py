@@ -15,6 +15,7 @@ from torch import Tensor
 from upscaler_core import Interrupt, UpscalerError, UsageError, whole_or_absent
 from upscaler_train import state
 from upscaler_train.display import Display
+from upscaler_train.distributed import from_main, in_any
 from upscaler_train.excerpts import Batch
 from upscaler_train.logs import Log, entries
 from upscaler_train.pace import Pace
@@ -30,7 +31,7 @@ from upscaler_train.weights import write_weights
 RECIPE = "recipe.yaml"
 BAD_STEPS = 10
 """So many steps in a row whose loss is not a number end a run."""
-FREE = frozenset({"data", "epochs", "workers", "save_minutes", "patience", "scoring", "search"})
+FREE = frozenset({"accumulate", "data", "epochs", "workers", "save_minutes", "patience", "scoring", "search"})
 """Keys that may change before a run goes on. The recordings, too: more of them may have come."""
 
 
@@ -72,8 +73,7 @@ class Run:
         self.first = self.progress.step
         self.before = self.progress.seconds
         self.log = Log(folder, self.first) if self.main else None
-        batch = self.recipe.batch * setup.accelerator.num_processes
-        self.pace = Pace(self.first, setup.steps, batch)
+        self.pace = Pace(self.first, setup.steps, self.recipe.batch)
         self.saved = time.monotonic()
 
     def _restore(self) -> None:
@@ -102,7 +102,7 @@ class Run:
         finally:
             if self.log:
                 self.log.close()
-        if interrupt.asked and not self._is_over():
+        if not self._is_over():
             return False
         if self.main:
             self._report()
@@ -114,9 +114,10 @@ class Run:
             ended = self.progress.step % self.setup.an_epoch == 0
             if ended:
                 self._end_epoch()
-            if ended or interrupt.asked or self._save_is_due():
+            interrupted = in_any(self.setup.accelerator, interrupt.asked)
+            if ended or interrupted or self._save_is_due():
                 self._save()
-            if interrupt.asked or self._is_over():
+            if interrupted or self._is_over():
                 break
 
     def _is_over(self) -> bool:
@@ -170,7 +171,7 @@ class Run:
         return (self.progress.step - 1) // self.setup.an_epoch + 1
 
     def _end_epoch(self) -> None:
-        """Score, and keep the weights. Every process scores, so that all decide alike."""
+        """Score, and keep the weights."""
         self.display.epoch_ended()
         began = time.monotonic()
         if self.scoring and (self._epoch % self.recipe.scoring.every == 0 or self._is_over()):
@@ -202,7 +203,7 @@ class Run:
 
     def _score(self, name: str, system: System | None, *, trained: bool) -> Scores:
         assert self.scoring  # noqa: S101 - who calls has seen to it
-        scores = self.scoring.of(system, self.setup.accelerator.device)
+        scores = from_main(self.scoring.of(system, self.setup.accelerator.device) if self.main else {})
         if self.log:
             curves = {f"score/{cutoff} Hz": score for cutoff, score in scores.items()} if trained else {}
             self.log.write("score", self.progress.step, curves, name=name, trained=trained, scores=scores)

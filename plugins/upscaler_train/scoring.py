@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -52,11 +53,16 @@ class Scoring:
         samples: int,
         channels: int,
     ) -> None:
-        self.metric, self.rate, self.cutoffs = metric, rate, spec.cutoffs
-        self.clips = [
-            _clip(recording, (index + 0.5) / spec.clips, samples, channels, spec.cutoffs, resample, rate)
-            for recording in recordings
-            for index in range(spec.clips)
+        self.spec, self.recordings, self.metric, self.resample = spec, recordings, metric, resample
+        self.rate, self.samples, self.channels, self.cutoffs = rate, samples, channels, spec.cutoffs
+
+    @cached_property
+    def clips(self) -> list[Clip]:
+        """Made when they are wanted: of several processes, one scores."""
+        return [
+            _clip(recording, place, self.samples, self.channels, self.cutoffs, self.resample, self.rate)
+            for recording in self.recordings
+            for place in [(index + 0.5) / self.spec.clips for index in range(self.spec.clips)]
         ]
 
     def of(self, system: System | None, device: torch.device) -> Scores:

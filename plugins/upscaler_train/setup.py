@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from upscaler_core import Registry, UsageError, choose_device, fast_at_bfloat16
+from upscaler_train import distributed
 from upscaler_train.display import Display
 from upscaler_train.excerpts import Excerpt, Excerpts, collate
 from upscaler_train.interrupt import ignore_interrupts
@@ -49,14 +50,14 @@ class Setup:
     """Of the whole training."""
 
     def batches(self, first: int) -> DataLoader[Excerpt]:
-        """The batches of all steps from one on, across epochs, so that no epoch begins by waiting."""
-        size, place = self.recipe.batch, self.accelerator.process_index
-        together = size * self.accelerator.num_processes
-        firsts = [step * together + place * size for step in range(first, self.steps)]
+        """This process's share of all steps from one on, across epochs, so that no epoch begins by waiting."""
+        share = self.recipe.batch // self.accelerator.num_processes
+        place = share * self.accelerator.process_index
+        firsts = [step * self.recipe.batch + place for step in range(first, self.steps)]
         workers = _workers(self.recipe)
         return DataLoader(
             self.excerpts,
-            batch_sampler=[list(range(n, n + size)) for n in firsts],
+            batch_sampler=[list(range(n, n + share)) for n in firsts],
             collate_fn=collate,
             num_workers=workers,
             prefetch_factor=PREFETCH if workers else None,
@@ -79,6 +80,7 @@ def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, disp
         UpscalerError: something cannot be built, or there is nothing to train on.
     """
     accelerator = _accelerator(choose_device(device), recipe.precision)
+    _refuse_uneven(recipe, accelerator.num_processes)
     torch.manual_seed(recipe.seed)
     models = build_models(recipe, registry)
     system = System(
@@ -90,35 +92,42 @@ def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, disp
     )
     granule = math.lcm(*(model.granule for model in models.values()))
     objective = Objective(recipe.losses, models, registry)
-    an_epoch = max(1, recipe.excerpts // (recipe.batch * accelerator.num_processes))
+    an_epoch = max(1, recipe.excerpts // recipe.batch)
     trainer = Trainer(recipe, system, objective, accelerator, an_epoch * recipe.epochs)
     with accelerator.local_main_process_first():
-        train, validation = _recordings(recipe, base, system.rate, registry, display)
+        train, validation = _recordings(recipe, base, system, registry, display)
     excerpts = Excerpts(recipe, train, system.rate, _whole(recipe.seconds * system.rate, granule))
     scoring = _scoring(recipe, validation, system.rate, granule, registry) if validation else None
     return Setup(recipe, registry, accelerator, trainer, excerpts, scoring, an_epoch, an_epoch * recipe.epochs)
 
 
 def _accelerator(device: str, precision: str) -> Accelerator:
-    """One process on one device without any set-up; several where `accelerate launch` started them."""
-    from accelerate import Accelerator
-
     if precision == "float16" and device == "cpu":
         raise UsageError("float16 is slow on a CPU: write precision: bfloat16, or auto")
     if precision == "auto":
         precision = "float16" if device == "cuda" else "bfloat16" if fast_at_bfloat16() else "float32"
     mixed = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[precision]
-    return Accelerator(cpu=device == "cpu", mixed_precision=mixed)
+    return distributed.accelerator(device, mixed)
+
+
+def _refuse_uneven(recipe: RecipeSpec, count: int) -> None:
+    """Refuse shares of a step that are not equal: the mean of their losses is not that of the step."""
+    parts = count * recipe.accumulate
+    if recipe.batch % parts:
+        raise UsageError(
+            f"batch: {recipe.batch} excerpts cannot be shared evenly, processes × accumulate being {count} × "
+            f"{recipe.accumulate}: write a multiple of {parts}"
+        )
 
 
 def _recordings(
-    recipe: RecipeSpec, base: Path, rate: int, registry: Registry, display: Display
+    recipe: RecipeSpec, base: Path, system: System, registry: Registry, display: Display
 ) -> tuple[list[Recording], list[Recording]]:
     """The decoded recordings to train on, and to score on."""
     data = recipe.data
     folder = base / Path(data.cache).expanduser() if data.cache else default_folder()
     resample = registry.resampler(recipe.resampler.use, **recipe.resampler.options)
-    cache = Cache(folder, data.cache_gib * 2**30, rate, resample, registry)
+    cache = Cache(folder, data.cache_gib * 2**30, system.rate, resample, registry, system.other_rates)
     train, validation = (audio_files(patterns, base, registry) for patterns in (data.train, data.validation))
     if both := set(train) & set(validation):
         raise UsageError(f"{min(both)} is to be trained on and scored on: take it out of one of the two")

@@ -1,11 +1,13 @@
-"""Where training audio is from: what a `manifest.csv` beside or above a recording says of it."""
+"""Where training audio is from: what a `manifest.csv` beside or above a recording, or JSON in its shard, says of it."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+
+from upscaler_train.shards import is_shard, open_shard
 
 MANIFEST = "manifest.csv"
 SOURCES = ("package", "source_package")
@@ -33,7 +35,9 @@ def _row(path: Path) -> dict[str, str]:
 
 
 @cache
-def _manifest(folder: Path) -> dict[str, dict[str, str]]:
+def _manifest(folder: Path) -> Mapping[str, dict[str, str]]:
+    if is_shard(folder):
+        return open_shard(folder).facts
     return {row["file"]: row for row in _rows(folder / MANIFEST) if row.get("file")}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,10 @@ from upscaler_train.system import System
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+Pair = tuple[Tensor, Tensor]
+"""Estimate and target, `[batch, channel, time]`."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -75,28 +79,52 @@ class Trainer:
         return cast("System", self.average.module)
 
     def step(self, number: int, batch: Batch) -> Taken:
-        """Take a step; `number` counts from 0 over the whole training."""
-        torch.manual_seed(seed_of(self.recipe.seed, "step", number))
+        """Take a step; `number` counts from 0 over the whole training, `batch` is this process's share."""
         rate = _set_rate(self.optimizer, self.recipe.optimizer, number, self.steps)
-        target, baseline, cutoff, bandwidth, start = (
-            field.to(self.accelerator.device, non_blocking=True) for field in batch[:5]
-        )
         for module, _ in self.critics.values():
             module.requires_grad_(False)
+        parts = batch.parts(self.recipe.accumulate)
+        first = len(parts) * (number * self.accelerator.num_processes + self.accelerator.process_index)
+        heard: list[Pair] = []
+        told: list[Tensor] = []
+        for part in self._accumulated(self.system, list(enumerate(parts, first))):
+            terms, pair = self._terms(*part)
+            total = torch.stack(list(terms.values())).sum()
+            self.accelerator.backward(total / len(parts))
+            told.append(torch.stack([*terms.values(), total]).detach())
+            heard += pair
+        gradient = self._clip(self.optimizer, self.parameters)
+        *losses, total_value = self._mean(told).tolist()
+        applied = self._apply(math.isfinite(total_value) and math.isfinite(gradient))
+        criticized = {name: self._criticize(name, heard) for name in self.critics} if applied and heard else {}
+        return Taken(dict(zip(terms, losses, strict=True)), total_value, criticized, gradient, rate, applied)
+
+    def _terms(self, number: int, part: Batch) -> tuple[dict[str, Tensor], list[Pair]]:
+        """The losses of a part of a step, and what its adversaries hear: nothing where no loss asks for a waveform.
+
+        `number` counts from 0 over all parts of the whole training, in all processes.
+        """
+        torch.manual_seed(seed_of(self.recipe.seed, "step", number))
+        target, baseline, cutoff, bandwidth, start = (
+            field.to(self.accelerator.device, non_blocking=True) for field in part[:5]
+        )
         heard = self.system(baseline, cutoff, start, bandwidth, joined=bool(self.objective.losses))
         target = lowpass(target, bandwidth, self.bare.rate)
         waveform = None if heard.waveform is None else lowpass(heard.waveform, bandwidth, self.bare.rate)
         terms = dict(self.objective.terms(heard, waveform, target, self.bare.inner(target)))
-        total = torch.stack(list(terms.values())).sum()
-        self.accelerator.backward(total)
-        gradient = self._clip(self.optimizer, self.parameters)
-        told = torch.stack([*(term.detach() for term in terms.values()), total.detach()])
-        *losses, total_value = self.accelerator.reduce(told, "mean").tolist()
-        applied = self._apply(math.isfinite(total_value) and math.isfinite(gradient))
-        criticized = {}
-        if applied and waveform is not None:
-            criticized = {name: self._criticize(name, waveform.detach(), target) for name in self.critics}
-        return Taken(dict(zip(terms, losses, strict=True)), total_value, criticized, gradient, rate, applied)
+        return terms, [] if waveform is None else [(waveform.detach(), target)]
+
+    def _accumulated(self, module: nn.Module, parts: Sequence[T]) -> Iterator[T]:
+        """Parts whose gradients add up; with the last one's the processes exchange them."""
+        for part in parts[:-1]:
+            with self.accelerator.no_sync(module):
+                yield part
+        yield parts[-1]
+
+    def _mean(self, parts: Sequence[Tensor]) -> Tensor:
+        """Of all parts of a step, in all processes."""
+        mean: Tensor = self.accelerator.reduce(torch.stack(list(parts)).mean(0), "mean")
+        return mean
 
     def _apply(self, finite: bool) -> bool:
         """Move the weights where that is sound."""
@@ -111,16 +139,19 @@ class Trainer:
                 buffer.copy_(good)
         return applied
 
-    def _criticize(self, name: str, waveform: Tensor, target: Tensor) -> float:
+    def _criticize(self, name: str, heard: Sequence[Pair]) -> float:
         """An adversary's own step."""
         critic, optimizer = self.critics[name]
         critic.requires_grad_(True)
-        value = critic(waveform, target)
-        self.accelerator.backward(value)
+        told: list[Tensor] = []
+        for estimate, target in self._accumulated(critic, heard):
+            value = critic(estimate, target)
+            self.accelerator.backward(value / len(heard))
+            told.append(value.detach())
         if math.isfinite(self._clip(optimizer, list(critic.parameters()))) or self.accelerator.scaler:
             optimizer.step()
         optimizer.zero_grad()
-        return float(value.detach())
+        return float(self._mean(told))
 
     def _clip(self, optimizer: Any, parameters: list[nn.Parameter]) -> float:
         self.accelerator.unscale_gradients(optimizer)

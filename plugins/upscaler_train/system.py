@@ -49,6 +49,8 @@ class System(nn.Module):
         if len(rates) > 1:
             raise UsageError(f"the models of a recipe must work at one rate, not at {sorted(rates)} Hz")
         self.rate = rates.pop()
+        able = [set(getattr(model, "other_rates", ())) for model in models.values()]
+        self.other_rates = set.intersection(*able)
         self.models = dict(models)
         self.fusion, self.keep_source_band, self.mid_side, self.seed = fusion, keep_source_band, mid_side, seed
         self.trained = nn.ModuleDict({name: m for name, m in models.items() if isinstance(m, nn.Module)})

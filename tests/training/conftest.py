@@ -22,6 +22,7 @@ from upscaler_core import Component, ModelOptions, hookimpl, option
 class TraineeOptions(ModelOptions):
     channels: int = option(4, ge=1, le=64, help="of its only layer")
     breaks_at: int | None = option(None, ge=0, help="step from which on it returns NaN")
+    dropout: float = option(0.1, ge=0, lt=1, help="share of the inner values that are dropped")
 
 @hookimpl
 def upscaler_models():
@@ -29,6 +30,9 @@ def upscaler_models():
 """
 
 MODEL = """
+import os
+from pathlib import Path
+
 import torch
 from torch import nn
 from upscaler_core import Estimate, load_checkpoint
@@ -40,7 +44,7 @@ class Trainee(nn.Module):
         super().__init__()
         self.options, checkpoint = load_checkpoint(options, "trainee", __name__)
         self.net = nn.Sequential(
-            nn.Conv1d(1, self.options.channels, 33, padding=16), nn.GELU(), nn.Dropout(0.1),
+            nn.Conv1d(1, self.options.channels, 33, padding=16), nn.GELU(), nn.Dropout(self.options.dropout),
             nn.Conv1d(self.options.channels, 1, 33, padding=16),
         )
         self.steps = 0
@@ -51,6 +55,9 @@ class Trainee(nn.Module):
     def forward(self, baseline, about):
         if self.training:
             self.steps += 1
+            if notes := os.environ.get("TRAINEE_NOTES"):
+                with Path(notes, os.environ["RANK"]).open("a") as file:
+                    print(os.getpid(), *about.start.tolist(), file=file)
         broken = self.options.breaks_at is not None and self.steps > self.options.breaks_at
         return Estimate(baseline + self.net(baseline) * (float("nan") if broken else 1.0))
 """

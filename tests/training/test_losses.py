@@ -54,6 +54,16 @@ def test_a_gain_of_ten_is_a_log_spectral_distance_of_2():
     assert float(build("log-spectral-distance")(10 * x, x)) == pytest.approx(2, abs=1e-4)
 
 
+def test_a_metric_as_a_loss_is_its_distance_from_the_best(music):
+    y = 0.5 * music + 0.01 * noise(music.shape)
+    ssim = float(REGISTRY.metric("ssim")(y, music, 44_100))
+    assert float(build("metric", metric="ssim", rate=44_100)(y, music)) == pytest.approx(1 - ssim, rel=1e-5)
+    moved = y.clone().requires_grad_()
+    build("metric", metric="ssim")(moved, music).backward()
+    better = y - 1e-4 * moved.grad / moved.grad.abs().max()
+    assert REGISTRY.metric("ssim")(better, music, 48_000) > ssim
+
+
 def test_silence_counts_from_the_floor_on():
     x = torch.zeros(1, 1, 8_192)
     x[0, 0, ::4] = 1  # every fourth bin full, the others empty

@@ -72,6 +72,18 @@ def test_a_recording_is_decoded_again_only_when_it_changed(tmp_path, audio):
     assert again.pcm != first.pcm
 
 
+def test_a_recording_at_another_rate_of_the_models_is_taken_as_it_is(tmp_path, audio):
+    path = audio / "void_sensor_30s_streamcopy.ogg"
+    original, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    assert rate == 44_100
+    resample = discover().resampler("poly-sinc-hq")
+    (changed,) = Cache(tmp_path, 2**30, RATE, resample, discover()).recordings([path], pytest.fail)
+    (kept,) = Cache(tmp_path, 2**30, RATE, resample, discover(), {44_100}).recordings([path], pytest.fail)
+    assert kept.frames == len(original)
+    assert db(kept.read(0, kept.frames) - torch.from_numpy(original.T)) < -75
+    assert kept.bandwidth_hz == pytest.approx(changed.bandwidth_hz * RATE / 44_100, rel=0.01)
+
+
 def test_the_cache_forgets_what_was_used_longest_ago(tmp_path, audio):
     paths = [audio / "speech_kerstin_de_cc0_48k.flac", audio / "arovane_beat_d_cc0_lossless.flac"]
     resample, warned = discover().resampler("poly-sinc-hq"), []
