@@ -4,7 +4,8 @@
             └─► resample to the models' rate ─┬─► chunks ─► models ─► fuse ─► join ─► (−) ─► high-pass ─► resample ─┘
                                               └───────────── baseline ───────────────┘
 
-The source passes through; models only add, above the source's cut-off. Every arrow is a generator of blocks
+The source passes through; models only add, above the source's cut-off. Those that work at twice their rate too are run
+again there, on what they restored, to restore the octave above it. Every arrow is a generator of blocks
 `[channel, time]`, so memory does not grow with the signal.
 """
 
@@ -34,6 +35,8 @@ FULL_BAND_HZ = 19_000
 """From here up a source is full band: few people hear what could be added."""
 LIVE_SURVEY_SECONDS = 10
 """A live stream is held back this long to measure its cut-off."""
+PASSED = 0.96
+"""Of half a rate: what passes on to the double rate whole."""
 UNREADABLE = 1e-9
 """From samples below this no gain is read: rounding may have made it."""
 
@@ -45,7 +48,7 @@ class Chunk:
     samples: int = 96_000
     overlap: int = 4_800
     context: float = 0.5
-    """Seconds on each side that models of unbounded reach are given and that are thrown away."""
+    """Seconds on each side that models of unbounded reach are given and that are thrown away, at their first rate."""
     batch: int = 1
     """Chunks in each call of a model, on a GPU. A processor takes them one by one: it is no slower, and the last bits of a
     matrix product change with the number of its rows."""
@@ -165,7 +168,8 @@ class Pipeline:
             if self._model_rate == self.target_rate:
                 stream, rate = self._resample(stream, rate, self.target_rate), self.target_rate
             straight, feed = split(stream)
-            out = combine(torch.add, self._resample(straight, rate, self.target_rate), self._added(feed, rate, cutoff))
+            added = self._added(feed, rate, cutoff, self._model_rate)
+            out = combine(torch.add, self._resample(straight, rate, self.target_rate), added)
         for finisher in self.finish:
             plan = finisher.plan(self.target_rate)
             if reduction is not None and getattr(finisher, "limits", False):
@@ -203,37 +207,47 @@ class Pipeline:
 
     @property
     def _model_rate(self) -> int:
-        """The one of them whose band ends where the target's does, or an octave or two below."""
+        """The first of them that the target's is a multiple of: its band ends where the target's does, or octaves below."""
         return next((rate for rate in self._model_rates if self.target_rate % rate == 0), self._model_rates[0])
 
     def _resample(self, stream: Stream, rate_in: int, rate_out: int) -> Iterator[Tensor]:
         resample = self.resampler if isinstance(self.resampler, Resample) else Resample(self.resampler)
         return resample.stream(stream, rate_in, rate_out)
 
-    def _added(self, stream: Stream, rate: int, cutoff_hz: float) -> Iterator[Tensor]:
-        """What the models add to the source, at the target rate."""
-        model_rate = self._model_rate
+    def _added(self, stream: Stream, rate: int, cutoff_hz: float, model_rate: int) -> Iterator[Tensor]:
+        """What the models add to a signal, at the target rate: up to their Nyquist frequency, then an octave at a time."""
+        baseline, below = split(self._resample(stream, rate, model_rate))
+        added = self._added_at(model_rate, baseline, cutoff_hz)
+        octave_up = 2 * model_rate
+        if octave_up not in self._model_rates or self.target_rate % octave_up:
+            return self._resample(added, model_rate, self.target_rate)
+        added, again = split(added)
+        restored = combine(torch.add, below, again)
+        above = self._added(restored, model_rate, PASSED * model_rate / 2, octave_up)
+        return combine(torch.add, self._resample(added, model_rate, self.target_rate), above)
+
+    def _added_at(self, model_rate: int, stream: Stream, cutoff_hz: float) -> Iterator[Tensor]:
+        """What the models add to a baseline at a rate of theirs, at that rate."""
         turn = _mid_side if self.stereo == "mid-side" else _as_is
-        source, sounding = split(self._resample(stream, rate, model_rate))
+        source, sounding = split(stream)
         kept, given = split(turn(block, 0.5) for block in source)
-        added = combine(torch.sub, self._fused(given, cutoff_hz), kept)
+        added = combine(torch.sub, self._fused(given, cutoff_hz, model_rate), kept)
         if self.keep_source_band:
             added = run(filters.highpass(model_rate, cutoff_hz), added)
-        added = hush((turn(block, 1.0) for block in added), sounding, self._reach or self._chunking[2])
-        return self._resample(added, model_rate, self.target_rate)
+        return hush((turn(block, 1.0) for block in added), sounding, self._reach or self._chunking[2])
 
-    def _fused(self, baseline: Stream, cutoff_hz: float) -> Iterator[Tensor]:
+    def _fused(self, baseline: Stream, cutoff_hz: float, rate: int) -> Iterator[Tensor]:
         """The models' joint estimate: exact windows where every reach is bounded, else chunks with context and fades."""
         samples, overlap, context = self._chunking
         reach, rows = self._reach, self.chunk.batch
         if reach is None:
-            estimate = partial(self._estimate, stride=samples - overlap, cutoff_hz=cutoff_hz)
+            estimate = partial(self._estimate, stride=samples - overlap, cutoff_hz=cutoff_hz, rate=rate)
             return crossfade(
                 estimate, baseline, samples=samples, overlap=overlap, context=context, granule=self._granule, rows=rows
             )
 
         def inner(windows: Tensor, start: int) -> Tensor:
-            fused = self._estimate(windows, start - reach, stride=samples, cutoff_hz=cutoff_hz)
+            fused = self._estimate(windows, start - reach, stride=samples, cutoff_hz=cutoff_hz, rate=rate)
             return fused[:, reach : reach + samples]
 
         return run(Plan(inner, samples, samples, reach, rows), baseline)
@@ -244,7 +258,7 @@ class Pipeline:
 
     @property
     def _chunking(self) -> tuple[int, int, int]:
-        context = round(self.chunk.context * self._model_rate)
+        context = round(self.chunk.context * self._model_rates[0])
         return chunking(self.chunk.samples, self.chunk.overlap, context, self._granule)
 
     @property
@@ -257,15 +271,15 @@ class Pipeline:
             return None
         return -(-(max(bounded) + fusion) // self._granule) * self._granule
 
-    def _estimate(self, windows: Tensor, start: int, *, stride: int, cutoff_hz: float) -> Tensor:
+    def _estimate(self, windows: Tensor, start: int, *, stride: int, cutoff_hz: float, rate: int) -> Tensor:
         """Models and fusion on windows `[rows, time]`, `stride` samples apart from `start` on -> the same shape."""
         if torch.device(self.device).type == "cpu" and len(windows) > 1:
-            each = partial(self._estimate, stride=stride, cutoff_hz=cutoff_hz)
+            each = partial(self._estimate, stride=stride, cutoff_hz=cutoff_hz, rate=rate)
             return torch.cat([each(windows[k : k + 1], start + k * stride) for k in range(len(windows))])
         baseline = windows[:, None].to(self.device)
         rows = torch.arange(len(windows), device=baseline.device)
         cutoffs = torch.full((len(windows),), float(cutoff_hz), device=baseline.device)
-        about = Conditions(cutoffs, start + stride * rows, self._model_rate, self.seed)
+        about = Conditions(cutoffs, start + stride * rows, rate, self.seed)
         with torch.no_grad():
             estimates = {name: model(baseline, about) for name, model in self.models.items()}
             fused = self.fusion(estimates, baseline, about) if self.fusion else _waveform(estimates)

@@ -101,7 +101,8 @@ class EnhancementModel(Protocol):
 
     One that takes every frequency relative to the sample rate may name more rates by an attribute
     `other_rates: tuple[int, ...]`, Hz. A pipeline then runs it at the one that the target's rate is a multiple of: the
-    model's band ends where the target's does, and nothing is lost between two rates.
+    model's band ends where the target's does, and nothing is lost between two rates. Where the double of that is among
+    them and the target reaches so high, the model is run there again, for the octave above.
     """
 
     rate: int

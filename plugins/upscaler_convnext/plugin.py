@@ -13,7 +13,7 @@ class SpectralConvNeXtOptions(ModelOptions):
 
     rate: int = option(48_000, ge=8_000, le=384_000, unit="Hz", help="the sample rate it works at")
     other_rates: tuple[int, ...] = option(
-        (44_100,), unit="Hz", help="more rates that it works at as it is, every frequency scaled with the rate"
+        (44_100, 88_200, 96_000), unit="Hz", help="more rates that it works at, every frequency scaled with the rate"
     )
     channels: int = option(288, ge=16, le=2048, help="width of the network")
     blocks: int = option(8, ge=1, le=64, help="ConvNeXt blocks, each seeing three frames on each side")

@@ -147,6 +147,22 @@ def test_a_rate_that_fits_restores_up_to_the_top(resampler):
     assert tops[1] < -10
 
 
+@pytest.mark.parametrize(("target", "top"), [(48_000, 24_000), (96_000, 48_000), (192_000, 48_000), (44_100, 22_050)])
+def test_a_model_that_works_at_twice_its_rate_restores_the_octave_above(resampler, target, top):
+    x = signals.band_limited(16_000, 5_500, 1.0)
+    model = Hiss(BOUNDED)
+    model.other_rates = (44_100, 96_000)
+    pipeline = pipeline_of(resampler, model, target_rate=target)
+    out = pipeline(x, 16_000)[0, target // 8 : -target // 8]
+    levels = [level_in(out, target, f, f + 1_000) for f in range(7_000, target // 2 - 1_000, 2_000)]
+    filled = torch.stack(levels[: (top - 9_000) // 2_000])
+    assert filled.min() > filled.max() - 10
+    if target > 2 * top:
+        assert level_in(out, target, top + 1_000, target / 2) < filled.min() - 90
+    blocks = x.split(1_777, -1)
+    assert torch.equal(joined(pipeline.stream(blocks, 16_000)), pipeline(x, 16_000))
+
+
 def test_models_share_a_rate_or_are_refused(resampler):
     both = pipeline_of(resampler, Mirror(MirrorOptions(rate=44_100)), Recorder())
     x = signals.band_limited(16_000, 5_500, 0.2)
