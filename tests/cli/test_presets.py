@@ -52,13 +52,26 @@ def test_a_preset_comes_nearer_than_noise(upscaler, recording, low, null, preset
     assert distance(out, recording) < 0.95 * null
 
 
+@pytest.mark.parametrize("rates", ["[44100]", "[44100,88200,96000]"])
+def test_restore_fills_a_file_of_96_khz_unless_told_not_to(low, rates):
+    pipeline = load_pipeline("restore", discover(), ["target_rate=96000", f"models.restore.other_rates={rates}"])
+    out = pipeline(low, 2 * CUTOFF)[0, 20_000:-20_000]
+    spectrum = torch.fft.rfft(out * torch.hann_window(out.shape[-1])).abs().square()
+    audible, top = (
+        float(spectrum[len(spectrum) * a // 48 : len(spectrum) * b // 48].mean()) for a, b in ((12, 20), (26, 46))
+    )
+    fall = 10 * math.log10(audible / top)
+    assert 0 < fall < 60 if "96000" in rates else fall > 100
+
+
+@pytest.mark.parametrize("target", [48_000, 96_000])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_lone_tone_and_silence_gain_nothing(preset):
-    pipeline = load_pipeline(preset, discover(), ["target_rate=48000"])
+def test_a_lone_tone_and_silence_gain_nothing(preset, target):
+    pipeline = load_pipeline(preset, discover(), [f"target_rate={target}"])
     tone = 0.1 * torch.sin(2 * math.pi * 1_000 * torch.arange(32_000) / 16_000)[None]
     out = pipeline(tone, 16_000)
     spectrum = torch.fft.rfft(out * torch.hann_window(out.shape[-1])).abs().square()[0]
-    above = spectrum[len(spectrum) * 8_200 // 24_000 :].sum()
+    above = spectrum[len(spectrum) * 8_200 // (target // 2) :].sum()
     assert 10 * math.log10(float(above / spectrum.sum())) < -80
     assert not pipeline(torch.zeros(2, 32_000), 16_000).any()
 
