@@ -136,7 +136,7 @@ def specials(rate: int) -> Iterator[tuple[str, Audio, float]]:
     noise = 0.1 * np.random.default_rng(0).standard_normal(len(t))
     pitch = 587.0 * 2.0 ** (np.array([0, 4, 7, 12, 7, 4, 0, 5, 9, 12])[t.astype(int)] / 12)
     phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.006 * np.sin(2 * np.pi * 5 * t))) / rate
-    breath = signal.sosfilt(signal.butter(1, 2000, fs=rate, output="sos"), noise)
+    breath = signal.lfilter([0.25], [1, -0.75], noise)  # a pole and, unlike scipy's, no zero at the Nyquist frequency
     flute = sum(10 ** (-k / 2.5) * np.sin(k * phase) for k in range(1, 11)) + 0.1 * breath
     made = {
         "digital silence": 0 * t,

@@ -8,16 +8,16 @@ back. In bands of 1/24 octave:
   tones. What is **left** at a band is the highest level from there up.
 * The **fall** at a band is from the mean of what is left in the quarter octave below to what is left a third of an octave
   on. It counts in frames that are **alive**: 22 dB louder below than the quietest 2 % of frames are above. The **steepness**
-  is the gentlest 2 % of the falls, in dB an octave. The edge is where it is greatest, if it is 42 dB an octave, and begins
-  where it exceeds 16. Without one, content is taken to reach the Nyquist frequency.
+  is the gentlest 2 % of the falls, in dB an octave. The edge is where it is greatest, if it is 42 dB an octave and content
+  lies 10 dB lower beyond, and begins where it exceeds 16. Without one, content is taken to reach the Nyquist frequency.
 * Relative to the half octave that begins an octave below the edge, the 90th percentile of alive frames is their
   **envelope**: natural content's is nearly a straight line, which the filter bends. Below such a line a Butterworth response
   of order N is fitted to the envelope:
 
-      level(f) = a + b·log2(f) − 10·log10(1 + 3·(f/fc)^2N),    −12 <= b <= 0 dB an octave,
+      level(f) = a + b·log2(f) − 10·log10(1 + 3·(f/fc)^2N),    −min(12, N) <= b <= 0 dB an octave,
 
-  a and b by least squares for each fc and N. The **cut-off** of the best is its −6 dB point, fc, and the **slope** its
-  asymptote, 6.02·N dB an octave.
+  a and b by least squares for each fc and N. The **slope** is the asymptote of the best, 6.02·N dB an octave. A soft fall
+  may be the filter's or the content's own, so others fit as well: the **cut-off** is the median of their −6 dB points, fc.
 
 At most 1,024 frames are kept, evenly spread: when they are full every other one goes, and the next ones are taken half as
 often. So memory does not grow with the stream; and as frames lie on a grid from sample 0, blocks do not matter.
@@ -66,14 +66,18 @@ OCTAVES = (WIDTH - 1 + (BELOW + 1) / 2) / PER_OCTAVE
 """From the middle of what is below to the foot."""
 STEEP, BEGINNING = 42.0, 16.0
 """dB an octave, of an edge and of its beginning; what ends by itself reaches 41 (a Vorbis file of speech)."""
+DROP_DB = 10.0
+"""Beyond an edge content lies lower by this, at least: where it does not, the edge was a gap between harmonics."""
 
 ENVELOPE = 0.9
 """Quantile over frames."""
 STEEPEST_TREND = 12.0
 """dB an octave: a trend is carried on at most this steeply, or it would follow a soft filter down."""
+DEEPEST = 60.0
+"""dB below which a response is not followed: there a brick wall shows the analysis window's skirt and the dither."""
 ORDERS = (3, 4, 5, 6, 8, 10, 12, 16, 24, 48, 96)
-TIED_DB = 0.15
-"""Cut-offs that fit as well as this are averaged: between two bands a brick wall fits anywhere."""
+TIED_DB, TIED_SOFT_DB = 0.1, 3.0
+"""Cut-offs tie that fit as well as this, or as this over the best order: the softer, the less is known."""
 QUARTILE = 0.75
 """Where within a band its lower quartile sees a brick wall."""
 
@@ -106,12 +110,10 @@ class Survey:
         """Where the content ends."""
         levels = self.levels.clamp(min=FLOOR_DB).double()
         edge = find_edge(levels)
-        if edge is None:
+        if edge is None or edge.drop < DROP_DB:
             return Bandwidth(self.rate / 2)
         cutoff, order = locate(edge)
-        below = edge.envelope[edge.begin - PER_OCTAVE // 2 : edge.begin]
-        drop = below.mean() - edge.envelope[edge.foot :].max()
-        return Bandwidth(min(cutoff, self.rate / 2), float(drop), 20 * math.log10(2) * order)
+        return Bandwidth(min(cutoff, self.rate / 2), edge.drop, 20 * math.log10(2) * order)
 
 
 def survey(stream: Stream, rate: int) -> Survey:
@@ -185,6 +187,12 @@ class Edge:
     foot: int
     envelope: Tensor
 
+    @property
+    def drop(self) -> float:
+        """From the half octave below the edge to the most that is left above it, dB."""
+        below = self.envelope[self.begin - PER_OCTAVE // 2 : self.begin]
+        return float(below.mean() - self.envelope[self.foot :].max())
+
 
 def find_edge(levels: Tensor) -> Edge | None:
     """Find the edge at which levels `[frame, band]` (dB) fall most steeply, from an octave above the lowest band on."""
@@ -210,11 +218,10 @@ def find_edge(levels: Tensor) -> Edge | None:
 def locate(edge: Edge) -> tuple[float, int]:
     """Fit a Butterworth response below a straight line to an edge's envelope: `(−6 dB point in Hz, order)`."""
     end = min(edge.foot + BELOW, len(edge.envelope) - 1)
-    floor = edge.envelope[end:].max()
+    floor = edge.envelope[end:].max().clamp(min=-DEEPEST)
     y = torch.maximum(edge.envelope[: end + 1], floor)
     x = torch.arange(end + 1) + QUARTILE
-    lowest = edge.begin - PER_OCTAVE // 2
-    cutoff = torch.arange(lowest, edge.foot + 1, 0.25, dtype=torch.float64)[:, None, None]
+    cutoff = torch.arange(edge.begin - PER_OCTAVE, edge.foot + 1, 0.5, dtype=torch.float64)[:, None, None]
     order = torch.tensor(ORDERS, dtype=torch.float64)[:, None]
     octaves = (x - cutoff) / PER_OCTAVE  # [cut-off, 1, band]
     response = -10 * torch.log10(1 + 3 * 2 ** (2 * order * octaves))  # [cut-off, order, band]
@@ -225,9 +232,10 @@ def locate(edge: Edge) -> tuple[float, int]:
     middle = (weight * x).sum(-1, keepdim=True) / total
     spread = (weight * (x - middle).square()).sum(-1, keepdim=True)
     tilt = (weight * line * (x - middle)).sum(-1, keepdim=True) / spread.clamp(min=1e-9)
-    line = (weight * line).sum(-1, keepdim=True) / total + tilt.clamp(-STEEPEST_TREND / PER_OCTAVE, 0) * (x - middle)
+    tilt = tilt.clamp(max=0).maximum(-order.clamp(max=STEEPEST_TREND) / PER_OCTAVE)
+    line = (weight * line).sum(-1, keepdim=True) / total + tilt * (x - middle)
     error = (near * (torch.maximum(line + response, floor) - y).abs()).sum(-1) / near.sum(-1)
     error = error.nan_to_num(math.inf)  # no band stands out of the floor
-    column = int(error.min(0).values.argmin())
-    tied = error[:, column] <= error[:, column].min() + TIED_DB
-    return LOWEST_HZ * 2 ** (float(cutoff[tied].mean()) / PER_OCTAVE), ORDERS[column]
+    best = ORDERS[int(error.argmin()) % len(ORDERS)]
+    tied = error.min(1).values <= error.min() + max(TIED_DB, TIED_SOFT_DB / best)
+    return LOWEST_HZ * 2 ** (float(cutoff[tied].median()) / PER_OCTAVE), best

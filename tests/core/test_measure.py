@@ -139,6 +139,16 @@ def test_not_band_limited(name, store):
     assert measure(store(ENDLESS[name]()), 44_100) == Bandwidth(22_050.0)
 
 
+def test_a_gap_is_no_edge():
+    """A loud narrow band above a gap, as a saxophone's harmonics: beyond it lies as much as below."""
+    x = noise(44_100, 4)
+    spectrum = torch.fft.rfft(x)
+    f = torch.linspace(0, 22_050, spectrum.shape[-1])
+    gain = 0.03 + 0.97 * ((f > 2000) & (f < 2250)) - 0.025 * ((f > 1100) & (f < 2000))
+    paused = torch.fft.irfft(spectrum * gain) * (torch.arange(x.shape[-1]) % 44_100 > 8000)
+    assert measure(to_16_bits(paused), 44_100) == Bandwidth(22_050.0)
+
+
 def test_nothing_at_all():
     assert survey([], 48_000).bandwidth() == Bandwidth(24_000.0)
     assert survey([torch.zeros(2, 0)], 48_000).bandwidth() == Bandwidth(24_000.0)
