@@ -15,7 +15,7 @@ class UNetOptions(ModelOptions):
 
     rate: int = option(48_000, ge=8_000, le=384_000, unit="Hz", help="the sample rate it works at")
     other_rates: tuple[int, ...] = option(
-        (), unit="Hz", help="more rates that it works at, every frequency scaled with the rate"
+        (44_100,), unit="Hz", help="more rates that it works at, every frequency scaled with the rate"
     )
     base_channels: Literal[16, 32, 64] = option(32, help="channels at the finest level; they double at each, up to 8x")
     without: tuple[Part, ...] = option(
