@@ -216,12 +216,12 @@ class Pipeline:
 
     def _added(self, stream: Stream, rate: int, cutoff_hz: float, model_rate: int) -> Iterator[Tensor]:
         """What the models add to a signal, at the target rate: up to their Nyquist frequency, then an octave at a time."""
-        baseline, below = split(self._resample(stream, rate, model_rate))
-        added = self._added_at(model_rate, baseline, cutoff_hz)
+        baseline = self._resample(stream, rate, model_rate)
         octave_up = 2 * model_rate
         if octave_up not in self._model_rates or self.target_rate % octave_up:
-            return self._resample(added, model_rate, self.target_rate)
-        added, again = split(added)
+            return self._resample(self._added_at(model_rate, baseline, cutoff_hz), model_rate, self.target_rate)
+        below, given = split(baseline)
+        added, again = split(self._added_at(model_rate, given, cutoff_hz))
         restored = combine(torch.add, below, again)
         above = self._added(restored, model_rate, PASSED * model_rate / 2, octave_up)
         return combine(torch.add, self._resample(added, model_rate, self.target_rate), above)

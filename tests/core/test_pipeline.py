@@ -1,5 +1,8 @@
 """The line itself, with fake models: what is added, where, and that nothing else changes."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -161,6 +164,30 @@ def test_a_model_that_works_at_twice_its_rate_restores_the_octave_above(resample
         assert level_in(out, target, top + 1_000, target / 2) < filled.min() - 90
     blocks = x.split(1_777, -1)
     assert torch.equal(joined(pipeline.stream(blocks, 16_000)), pipeline(x, 16_000))
+
+
+PEAK = """
+import resource, sys, torch
+from upscaler_core import Chunk, Pipeline, discover
+from upscaler_core.testing.fakes import Hiss, MirrorOptions
+torch.set_num_threads(1)
+minutes, target = map(int, sys.argv[1:])
+model = Hiss(MirrorOptions(reach=None, granule=256))
+model.other_rates = (96_000,)
+pipeline = Pipeline(discover().resampler("poly-sinc-hq"), target, {"m": model}, cutoff_hz=8_000.0, chunk=Chunk(48_000))
+for _ in pipeline.stream((torch.full((2, 48_000), 0.1) for _ in range(60 * minutes)), 48_000):
+    pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize("target", [48_000, 96_000])
+def test_memory_does_not_grow_with_the_signal(target):
+    one, six = (
+        int(subprocess.run([sys.executable, "-c", PEAK, minutes, str(target)], check=True, capture_output=True).stdout)
+        for minutes in ("1", "6")
+    )
+    assert six < 1.12 * one
 
 
 def test_models_share_a_rate_or_are_refused(resampler):
