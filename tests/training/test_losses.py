@@ -8,7 +8,7 @@ import soundfile as sf
 import torch
 from torch.nn.functional import softplus
 
-from upscaler_core import Adversary, discover
+from upscaler_core import Adversary, UsageError, discover
 from upscaler_core.testing.signals import band_limited, noise
 
 REGISTRY = discover()
@@ -62,6 +62,13 @@ def test_a_metric_as_a_loss_is_its_distance_from_the_best(music):
     build("metric", metric="ssim")(moved, music).backward()
     better = y - 1e-4 * moved.grad / moved.grad.abs().max()
     assert REGISTRY.metric("ssim")(better, music, 48_000) > ssim
+
+
+def test_a_metric_without_a_gradient_is_refused(music):
+    loss = build("metric", metric="ssim")
+    loss.metric = lambda estimate, target, rate: estimate.detach().sum((1, 2))
+    with pytest.raises(UsageError, match="'ssim' has no gradient"):
+        loss(music.clone().requires_grad_(), music)
 
 
 def test_silence_counts_from_the_floor_on():
