@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
 from upscaler_core import UpscalerError, UsageError
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 PATIENCE = timedelta(hours=1)
 """So long processes wait for one another: the first one decodes new recordings, and scores."""
 
-SPLITTING = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
+UNABLE = ("DEEPSPEED", "MEGATRON_LM")
 
 T = TypeVar("T")
 
@@ -28,23 +31,39 @@ def accelerator(device: str, mixed_precision: str) -> Accelerator:
     """This process's device, and its place among the others.
 
     Raises:
-        UsageError: accelerate's configuration splits the weights over the processes.
+        UsageError: accelerate's configuration asks for an engine that this trainer does not know.
     """
     from accelerate import Accelerator, InitProcessGroupKwargs
 
     handlers = [InitProcessGroupKwargs(timeout=PATIENCE)]
     made = Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision, kwargs_handlers=handlers)
-    if made.distributed_type in SPLITTING:
-        raise UsageError(
-            f"{made.distributed_type.value} splits the weights, which their moving average and --resume need whole: "
-            "use MULTI_GPU in accelerate's configuration, and the recipe's accumulate to save memory"
-        )
+    if made.distributed_type in UNABLE:
+        raise UsageError(f"{made.distributed_type.value} is not supported: use MULTI_GPU, or FSDP with fsdp_version: 2")
+    if made.distributed_type == "FSDP":
+        if not made.is_fsdp2:
+            raise UsageError("FSDP is supported in its second version: write fsdp_version: 2 under fsdp_config")
+        made.state.fsdp_plugin.mixed_precision_policy = None  # it rounds inputs, too; autocast does not
+        warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)  # nothing here writes into an output
     return made
 
 
-def in_any(accelerator: Accelerator, fact: bool) -> bool:
-    """Whether something is so in any process; all of them must ask."""
-    return bool(accelerator.reduce(torch.tensor(float(fact), device=accelerator.device)))
+def shared(accelerator: Accelerator, module: nn.Module, optimizer: Optimizer) -> tuple[Any, Any]:
+    """A module that learns together with its copies or parts in the other processes, and its optimizer.
+
+    Raises:
+        UsageError: accelerate's configuration does not fit it.
+    """
+    try:
+        both: tuple[Any, Any] = accelerator.prepare(module, optimizer)
+    except ValueError as error:
+        raise UsageError(f"accelerate's configuration does not fit the models: {error}") from None
+    return both
+
+
+def in_any(accelerator: Accelerator, *facts: bool) -> list[bool]:
+    """Whether each of some facts is so in any process; all of them must ask."""
+    counts = accelerator.reduce(torch.tensor(facts, dtype=torch.float32, device=accelerator.device))
+    return [count > 0 for count in counts.tolist()]
 
 
 def from_main(value: T) -> T:

@@ -114,8 +114,8 @@ class Run:
             ended = self.progress.step % self.setup.an_epoch == 0
             if ended:
                 self._end_epoch()
-            interrupted = in_any(self.setup.accelerator, interrupt.asked)
-            if ended or interrupted or self._save_is_due():
+            interrupted, due = in_any(self.setup.accelerator, interrupt.asked, self._save_is_due())
+            if ended or interrupted or due:
                 self._save()
             if interrupted or self._is_over():
                 break
@@ -219,8 +219,9 @@ class Run:
         self.progress.seconds = self.before + self.pace.elapsed
         scaler = self.setup.accelerator.scaler
         facts = {"progress": asdict(self.progress), "scaler": scaler.state_dict() if scaler else None}
+        tensors = self.trainer.tensors()
         if self.main:
-            state.save_state(self.folder / state.FILE, self.trainer.tensors(), facts)
+            state.save_state(self.folder / state.FILE, tensors, facts)
 
     def _keep(self, name: str) -> None:
         """Write the averaged weights and a pipeline that uses them into a folder of the run's."""

@@ -92,6 +92,10 @@ def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, disp
     )
     granule = math.lcm(*(model.granule for model in models.values()))
     objective = Objective(recipe.losses, models, registry)
+    if objective.adversaries and accelerator.distributed_type == "FSDP":
+        raise UsageError(
+            f"{', '.join(objective.adversaries)} is not supported with FSDP: leave it out, or use MULTI_GPU"
+        )
     an_epoch = max(1, recipe.excerpts // recipe.batch)
     trainer = Trainer(recipe, system, objective, accelerator, an_epoch * recipe.epochs)
     with accelerator.local_main_process_first():

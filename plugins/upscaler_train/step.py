@@ -13,9 +13,11 @@ from torch.optim.swa_utils import AveragedModel
 
 from upscaler_core import UsageError
 from upscaler_train.bands import lowpass
+from upscaler_train.distributed import shared
 from upscaler_train.excerpts import Batch, seed_of
 from upscaler_train.objective import Critic, Objective
 from upscaler_train.recipe import OptimizerSpec, RecipeSpec
+from upscaler_train.sharded import Whole, like, whole
 from upscaler_train.state import optimizer_tensors, over, restore_optimizer, under
 from upscaler_train.system import System
 
@@ -63,15 +65,15 @@ class Trainer:
             raise UsageError(f"none of the models ({', '.join(system.models)}) has weights to train")
         self.bare = system.to(accelerator.device)
         self.average = AveragedModel(self.bare, avg_fn=_moving(recipe.ema))
-        self.optimizer = accelerator.prepare(_adam(self.parameters, recipe.optimizer))
-        self.system = accelerator.prepare(self.bare)
+        self.system, self.optimizer = shared(accelerator, self.bare, _adam(self.parameters, recipe.optimizer))
+        self.parameters = [p for p in self.system.parameters() if p.requires_grad]  # in parts, where FSDP keeps them so
         self.system.train()
         self.critics: dict[str, tuple[nn.Module, Any]] = {}
         for module in objective.modules.values():
             module.to(accelerator.device)
         for name, module in objective.adversaries.items():
-            optimizer = accelerator.prepare(_adam(list(module.parameters()), recipe.optimizer))
-            self.critics[name] = accelerator.prepare(Critic(module)), optimizer
+            optimizer = _adam(list(module.parameters()), recipe.optimizer)
+            self.critics[name] = shared(accelerator, Critic(module), optimizer)
 
     @property
     def averaged(self) -> System:
@@ -108,7 +110,8 @@ class Trainer:
         target, baseline, cutoff, bandwidth, start = (
             field.to(self.accelerator.device, non_blocking=True) for field in part[:5]
         )
-        heard = self.system(baseline, cutoff, start, bandwidth, joined=bool(self.objective.losses))
+        with self.accelerator.autocast():
+            heard = self.system(baseline, cutoff, start, bandwidth, joined=bool(self.objective.losses))
         target = lowpass(target, bandwidth, self.bare.rate)
         waveform = None if heard.waveform is None else lowpass(heard.waveform, bandwidth, self.bare.rate)
         terms = dict(self.objective.terms(heard, waveform, target, self.bare.inner(target)))
@@ -133,7 +136,7 @@ class Trainer:
         self.optimizer.zero_grad()
         applied = finite and not self.optimizer.step_was_skipped
         if applied:
-            self.average.update_parameters(self.bare)
+            self.average.update_parameters(Whole(self.bare))
         else:  # running statistics may have caught what is not a number
             for buffer, good in zip(self.bare.buffers(), self.averaged.buffers(), strict=True):
                 buffer.copy_(good)
@@ -155,10 +158,10 @@ class Trainer:
 
     def _clip(self, optimizer: Any, parameters: list[nn.Parameter]) -> float:
         self.accelerator.unscale_gradients(optimizer)
-        return float(nn.utils.clip_grad_norm_(parameters, self.recipe.optimizer.clip))
+        return float(whole(nn.utils.clip_grad_norm_(parameters, self.recipe.optimizer.clip)))
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that was learned, for `restore`."""
+        """All that was learned, for `restore`; whole, for which all processes must ask."""
         found = {
             **over(self.bare.state_dict(), "system"),
             **over(self.average.state_dict(), "average"),
@@ -167,11 +170,12 @@ class Trainer:
         for name, module in self.objective.adversaries.items():
             found |= over(module.state_dict(), f"adversary.{name}")
             found |= over(optimizer_tensors(self.critics[name][1]), f"critic.{name}")
-        return found
+        return {name: whole(tensor) for name, tensor in found.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `tensors` gave."""
-        self.bare.load_state_dict(under(tensors, "system"))
+        weights = self.bare.state_dict()
+        self.bare.load_state_dict({name: like(t, weights[name]) for name, t in under(tensors, "system").items()})
         self.average.load_state_dict(under(tensors, "average"))
         restore_optimizer(self.optimizer, under(tensors, "optimizer"))
         for name, module in self.objective.adversaries.items():

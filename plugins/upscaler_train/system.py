@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.export import register_dataclass
 
 from upscaler_core import Conditions, EnhancementModel, Estimate, FusionStrategy, UsageError
 from upscaler_train.bands import highpass
@@ -22,6 +23,10 @@ class Heard:
     """By model, of `[batch * channel, 1, time]`."""
     about: Conditions
     """As the models were told, of `batch * channel` items."""
+
+
+for form in (Conditions, Estimate, Heard):
+    register_dataclass(form)  # so that FSDP finds the tensors in them
 
 
 class System(nn.Module):

@@ -21,6 +21,19 @@ from upscaler_train.state import load_state
 
 TORCHRUN = ["torchrun", "--standalone", "--nproc-per-node=2", "--log-dir=said", "--redirects=3"]
 ACCELERATE = ["accelerate", "launch", "--config_file=accelerate.yaml"]
+SPLITS_ON_PROCESSORS = """
+from accelerate import DistributedType
+from accelerate.state import AcceleratorState
+
+begin = AcceleratorState.__init__
+
+def begin_split(self, *words, fsdp_plugin=None, **named):
+    begin(self, *words, fsdp_plugin=fsdp_plugin, **named)
+    if fsdp_plugin:  # accelerate leaves it aside where there is no GPU
+        self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, fsdp_plugin
+
+AcceleratorState.__init__ = begin_split
+"""
 ADVERSARY = {"use": "adversarial", "channels": 4, "fft_sizes": [128], "weight": 0.1}
 
 
@@ -33,10 +46,28 @@ class Together:
         self.notes.mkdir()
         self.started: list[subprocess.Popen[str]] = []
 
-    def launch(self, launcher, *words):
+    def split(self):
+        """The environment of processes that split weights by FSDP, though they have no GPU."""
+        folder = self.folder / "split"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(SPLITS_ON_PROCESSORS)
+        paths = self.training.upscaler.settings()["env"]["PYTHONPATH"]
+        return {"PYTHONPATH": os.pathsep.join([str(folder), paths])}
+
+    def configure(self, engine, **changes):
+        """Write the configuration of accelerate that the page shows for an engine."""
+        page = (ROOT / "docs" / "training.md").read_text()
+        (settings,) = re.findall(
+            f"```yaml\n(compute_environment[^`]*distributed_type: {engine}\n.*?)```", page, re.DOTALL
+        )
+        for former, now in changes.items():
+            settings = settings.replace(former, now)
+        (self.folder / "accelerate.yaml").write_text(settings)
+
+    def launch(self, launcher, *words, env=None):
         scripts = Path(sys.executable).parent
         settings = self.training.upscaler.settings()
-        settings["env"]["TRAINEE_NOTES"] = str(self.notes)
+        settings["env"] |= {"TRAINEE_NOTES": str(self.notes), **(env or {})}
         command = [scripts / launcher[0], *launcher[1:], scripts / "upscaler", "train", "recipe.yaml"]
         command += ["--device", "cpu", "--out", "two", *words]
         self.started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **settings))
@@ -116,11 +147,52 @@ def test_parts_are_equal(training):
     assert "cannot be shared evenly, processes × accumulate being 1 × 3: write a multiple of 3" in done.stderr
 
 
-def test_weights_that_are_split_are_refused(training, monkeypatch):
-    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
+def test_weights_split_by_fsdp_learn_what_whole_ones_would(together, training):
+    training.write(lambda recipe: (steady(recipe), recipe["losses"].pop()))
+    together.configure("FSDP", Block="Conv1d")
+    split = together.split()
+    process = together.launch(ACCELERATE, "--set", "accumulate=2", "--epochs", "2", env=split)
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    assert training("--device", "cpu", "--epochs", "2", out="one").returncode == 0
+    together.same("one", "two")
+    shutil.copytree(together.folder / "two", together.folder / "whole")
+    resumed = together.launch(ACCELERATE, "--set", "accumulate=2", "--resume", env=split)
+    said = resumed.communicate()[1]
+    assert resumed.returncode == 0, said
+    for out in ("one", "whole"):
+        assert training("--device", "cpu", "--resume", out=out).returncode == 0
+        together.same(out, "two")
+
+
+def test_adversaries_are_refused_where_weights_are_split(together, training):
+    training.write(steady)
+    together.configure("FSDP", Block="Conv1d")
+    process = together.launch(ACCELERATE, env=together.split())
+    said = process.communicate()[1]
+    assert "adversarial is not supported with FSDP: leave it out, or use MULTI_GPU" in said
+
+
+def test_layers_that_the_models_do_not_have_are_said(together, training):
+    training.write(lambda recipe: (steady(recipe), recipe["losses"].pop()))
+    together.configure("FSDP")
+    process = together.launch(ACCELERATE, env=together.split())
+    said = process.communicate()[1]
+    assert "does not fit the models: Could not find the transformer layer class Block in the model." in said
+
+
+@pytest.mark.parametrize(
+    ("engine", "sentence"),
+    [
+        (DistributedType.DEEPSPEED, "DEEPSPEED is not supported: use MULTI_GPU, or FSDP with fsdp_version: 2"),
+        (DistributedType.FSDP, "FSDP is supported in its second version: write fsdp_version: 2 under fsdp_config"),
+    ],
+)
+def test_engines_that_are_not_known_are_refused(training, monkeypatch, engine, sentence):
+    monkeypatch.setattr(Accelerator, "distributed_type", engine)
     done = training("--device", "cpu")
     assert done.returncode == 2
-    assert "FSDP splits the weights" in done.stderr
+    assert sentence in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -141,9 +213,7 @@ def test_a_killed_process_stops_the_run_which_any_number_of_processes_goes_on_wi
     assert last == "upscaler: another process of this run ended, or cannot be reached: go on with --resume, into two"
     assert all(line.startswith(("two ·", "input:", "tilted-noise:", "start:", "epoch ")) for line in before)
     shutil.copytree(together.folder / "two", together.folder / "alone")
-    page = (ROOT / "docs" / "training.md").read_text()
-    (settings,) = re.findall("```yaml\n(compute_environment.*?)```", page, re.DOTALL)
-    (together.folder / "accelerate.yaml").write_text(settings)
+    together.configure("MULTI_GPU")
     resumed = together.launch(ACCELERATE, "--resume")
     said = resumed.communicate()[1]
     assert resumed.returncode == 0, said
