@@ -1,8 +1,9 @@
 """Draw the pictures of README and docs: `python benchmarks/restored.py` (the extra `plots`).
 
 `restored.png`: recordings, what is left of them at a rate of 16 kHz, and what the preset `restore` makes of that.
-`edges.png`: median spectra around the cut-off, for low-passes from a brick wall to a soft one and for a codec. Printed: how
-far what is added lies above the recording in the semitone above the cut-off.
+`edges.png`: median spectra around the cut-off, for low-passes from a brick wall to a soft one and for a codec. Printed: the
+deepest hole and the highest bump from where the edge begins to a semitone above the cut-off, against the straight line
+between the levels of the semitones on both sides.
 """
 
 from __future__ import annotations
@@ -82,10 +83,10 @@ def draw_edges() -> None:
     for ax, (name, make) in zip(axes.flat, inputs.items(), strict=True):
         low, low_rate = make()
         pipeline = restore(rate)
-        cutoff = pipeline.cutoff_of([low], low_rate)
+        edge = pipeline.edge_of([low], low_rate)
+        cutoff = edge.cutoff_hz
         out = pipeline(low, low_rate)
         plain = discover().resampler("poly-sinc-hq")(low, low_rate, rate) if low_rate != rate else low
-        levels = {}
         for label, signal, style in (
             ("the recording", x, {"color": "0.6", "linewidth": 3}),
             ("restored", out, {"color": "tab:red", "linewidth": 1.2}),
@@ -93,9 +94,10 @@ def draw_edges() -> None:
         ):
             level = np.median(decibels(signal, rate), -1)
             hz = np.linspace(0, rate / 2, len(level))
-            levels[label] = level[(hz > cutoff) & (hz < STEP * cutoff)].mean()
+            if label == "restored":
+                hole, bump = deviations(level, hz, edge.begin_hz, STEP * cutoff)
             ax.plot(hz / 1000, level, label=label, **style)
-        print(f"{name}: found at {cutoff:.0f} Hz; {levels['restored'] - levels['the recording']:+.1f} dB above it")
+        print(f"{name}: begins at {edge.begin_hz:.0f} Hz, found at {cutoff:.0f} Hz; {hole:+.1f} dB, {bump:+.1f} dB")
         ax.axvline(cutoff / 1000, color="0.3", linewidth=0.8, linestyle=(0, (5, 4)))
         ax.set_title(f"{name}: found at {cutoff / 1000:.2f} kHz", loc="left", fontsize=11)
         ax.set_xlim(2, 20)
@@ -107,6 +109,16 @@ def draw_edges() -> None:
     for ax in axes[:, 0]:
         ax.set_ylabel("median level, dB")
     figure.savefig(HERE / "edges.png", dpi=80)
+
+
+def deviations(level: np.ndarray, hz: np.ndarray, begin: float, end: float) -> tuple[float, float]:
+    """The least and the most of a spectrum over a band, dB, from the line between the semitones below and above it."""
+    sides = [np.interp(np.geomspace(*ends, 9), hz, level).mean() for ends in ((begin / STEP, begin), (end, STEP * end))]
+    middles = np.log([begin / STEP**0.5, end * STEP**0.5])
+    f = np.geomspace(begin, end, 33)
+    smooth = np.convolve(np.interp(f, hz, level), np.ones(5) / 5, mode="same")[2:-2]
+    apart = smooth - np.interp(np.log(f), middles, sides)[2:-2]
+    return float(apart.min()), float(apart.max())
 
 
 def restore(rate: int) -> Pipeline:

@@ -190,10 +190,10 @@ def convert(
         surveys = bool(pipeline.models) and pipeline.cutoff_hz is None
         on_event(Started(source, info.seconds, passes=1 + surveys))
         reading, reduction, written = _Reading(source, audio, on_event), Reduction(), 0
-        cutoff = pipeline.cutoff_of(reading.blocks(), info.rate) if pipeline.models else None
+        edge = pipeline.edge_of(reading.blocks(), info.rate) if pipeline.models else None
         with whole_or_absent(target) as part:
             with exporter.open(part, pipeline.target_rate, info.channels, info, pipeline.seed) as sink:
-                for block in pipeline.stream(reading.blocks(), info.rate, cutoff_hz=cutoff, reduction=reduction):
+                for block in pipeline.stream(reading.blocks(), info.rate, edge=edge, reduction=reduction):
                     sink.write(block)
                     written += block.shape[-1]
             if audio.damage and (strict or not reading.frames):
@@ -203,6 +203,7 @@ def convert(
     warnings = _warnings(audio.damage, sink.clipped)
     for message in warnings:
         on_event(Warned(source, message))
+    cutoff = edge.cutoff_hz if edge else None
     note = pipeline.nothing_to_add(cutoff or 0)
     return replace(
         done,

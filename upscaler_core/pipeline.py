@@ -4,8 +4,8 @@
             └─► resample to the models' rate ─┬─► chunks ─► models ─► fuse ─► join ─► (−) ─► high-pass ─► resample ─┘
                                               └───────────── baseline ───────────────┘
 
-The source passes through; models only add, above the source's cut-off. Those that work at twice their rate too are run
-again there, on what they restored, to restore the octave above it. Every arrow is a generator of blocks
+The source passes through; models only add, from where the source's edge begins. Those that work at twice their rate too
+are run again there, on what they restored, to restore the octave above it. Every arrow is a generator of blocks
 `[channel, time]`, so memory does not grow with the signal.
 """
 
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from upscaler_core import filters, measure
 from upscaler_core.errors import PluginError, UsageError
+from upscaler_core.measure import Bandwidth
 from upscaler_core.protocols import Conditions, EnhancementModel, Estimate, Finisher, FusionStrategy, Plan, Resampler
 from upscaler_core.streaming import Resample, Stream, chunking, combine, crossfade, head, hush, run, split
 
@@ -95,7 +96,7 @@ class Pipeline:
         stereo: treat two channels each by itself, or as mid and side. Other channel counts are always independent.
         chunk: how the models' input is cut.
         cutoff_hz: where the source's content ends; None = measured.
-        keep_source_band: high-pass what the models add at the cut-off. False = the white paper's literal fusion.
+        keep_source_band: high-pass what the models add where the edge begins. False = the white paper's literal fusion.
         seed: for everything drawn by chance.
         device: where the models run, as torch names it.
     """
@@ -143,32 +144,31 @@ class Pipeline:
         signals = x.reshape(math.prod(x.shape[:-2]), channels, x.shape[-1])
         outs = []
         for signal in signals:
-            cutoff = self.cutoff_of([signal], rate) if self.models else None
-            outs.append(torch.cat([signal[:, :0], *self.stream([signal], rate, cutoff_hz=cutoff)], -1))
+            edge = self.edge_of([signal], rate) if self.models else None
+            outs.append(torch.cat([signal[:, :0], *self.stream([signal], rate, edge=edge)], -1))
         out = torch.stack(outs)
         out = out.reshape(*x.shape[:-1], out.shape[-1])
         return out if isinstance(audio, Tensor) else out.numpy()
 
     def stream(
-        self, stream: Stream, rate: int, *, cutoff_hz: float | None = None, reduction: Reduction | None = None
+        self, stream: Stream, rate: int, *, edge: Bandwidth | None = None, reduction: Reduction | None = None
     ) -> Iterator[Tensor]:
         """Enhance blocks `[channel, time]` (tensors or arrays) as they come, at `rate` Hz; yields blocks at the target rate.
 
-        Where the cut-off is neither given here nor fixed in the pipeline, the first 10 seconds are held back to measure
-        it. The joined output does not depend on how the input was blocked. `reduction` is told what limiters do.
+        Where the content's edge is neither given here nor fixed in the pipeline, the first 10 seconds are held back to
+        measure it. The joined output does not depend on how the input was blocked. `reduction` is told what limiters do.
         """
         stream = (torch.as_tensor(block, dtype=torch.float32) for block in stream)
-        cutoff = cutoff_hz if cutoff_hz is not None else self.cutoff_hz
-        if self.models and cutoff is None:
-            blocks, stream = head(stream, LIVE_SURVEY_SECONDS * rate)
-            cutoff = measure.survey(blocks, rate).bandwidth().cutoff_hz
-        if cutoff is None or self.nothing_to_add(cutoff):
+        if self.models and edge is None:
+            blocks, stream = head(stream, LIVE_SURVEY_SECONDS * rate if self.cutoff_hz is None else 0)
+            edge = self.edge_of(blocks, rate)
+        if edge is None or self.nothing_to_add(edge.cutoff_hz):
             out = self._resample(stream, rate, self.target_rate)
         else:
             if self._model_rate == self.target_rate:
                 stream, rate = self._resample(stream, rate, self.target_rate), self.target_rate
             straight, feed = split(stream)
-            added = self._added(feed, rate, cutoff, self._model_rate)
+            added = self._added(feed, rate, edge, self._model_rate)
             out = combine(torch.add, self._resample(straight, rate, self.target_rate), added)
         for finisher in self.finish:
             plan = finisher.plan(self.target_rate)
@@ -185,9 +185,9 @@ class Pipeline:
 
         return convert(self, Path(source), Path(target), **options)
 
-    def cutoff_of(self, stream: Stream, rate: int) -> float:
-        """Where a source's content ends, Hz: as given, or measured over the whole stream."""
-        return self.cutoff_hz if self.cutoff_hz is not None else measure.survey(stream, rate).bandwidth().cutoff_hz
+    def edge_of(self, stream: Stream, rate: int) -> Bandwidth:
+        """Where a source's content ends: as given, or measured over the whole stream."""
+        return measure.survey(stream, rate).bandwidth() if self.cutoff_hz is None else Bandwidth(self.cutoff_hz)
 
     def nothing_to_add(self, cutoff_hz: float) -> str:
         """Why the models add nothing to a source that ends at `cutoff_hz`; empty where they do."""
@@ -214,40 +214,40 @@ class Pipeline:
         resample = self.resampler if isinstance(self.resampler, Resample) else Resample(self.resampler)
         return resample.stream(stream, rate_in, rate_out)
 
-    def _added(self, stream: Stream, rate: int, cutoff_hz: float, model_rate: int) -> Iterator[Tensor]:
+    def _added(self, stream: Stream, rate: int, edge: Bandwidth, model_rate: int) -> Iterator[Tensor]:
         """What the models add to a signal, at the target rate: up to their Nyquist frequency, then an octave at a time."""
         baseline = self._resample(stream, rate, model_rate)
         octave_up = 2 * model_rate
         if octave_up not in self._model_rates or self.target_rate % octave_up:
-            return self._resample(self._added_at(model_rate, baseline, cutoff_hz), model_rate, self.target_rate)
+            return self._resample(self._added_at(model_rate, baseline, edge), model_rate, self.target_rate)
         below, given = split(baseline)
-        added, again = split(self._added_at(model_rate, given, cutoff_hz))
+        added, again = split(self._added_at(model_rate, given, edge))
         restored = combine(torch.add, below, again)
-        above = self._added(restored, model_rate, PASSED * model_rate / 2, octave_up)
+        above = self._added(restored, model_rate, Bandwidth(PASSED * model_rate / 2), octave_up)
         return combine(torch.add, self._resample(added, model_rate, self.target_rate), above)
 
-    def _added_at(self, model_rate: int, stream: Stream, cutoff_hz: float) -> Iterator[Tensor]:
+    def _added_at(self, model_rate: int, stream: Stream, edge: Bandwidth) -> Iterator[Tensor]:
         """What the models add to a baseline at a rate of theirs, at that rate."""
         turn = _mid_side if self.stereo == "mid-side" else _as_is
         source, sounding = split(stream)
         kept, given = split(turn(block, 0.5) for block in source)
-        added = combine(torch.sub, self._fused(given, cutoff_hz, model_rate), kept)
+        added = combine(torch.sub, self._fused(given, edge, model_rate), kept)
         if self.keep_source_band:
-            added = run(filters.highpass(model_rate, cutoff_hz), added)
+            added = run(filters.highpass(model_rate, edge.begin_hz), added)
         return hush((turn(block, 1.0) for block in added), sounding, self._reach or self._chunking[2])
 
-    def _fused(self, baseline: Stream, cutoff_hz: float, rate: int) -> Iterator[Tensor]:
+    def _fused(self, baseline: Stream, edge: Bandwidth, rate: int) -> Iterator[Tensor]:
         """The models' joint estimate: exact windows where every reach is bounded, else chunks with context and fades."""
         samples, overlap, context = self._chunking
         reach, rows = self._reach, self.chunk.batch
         if reach is None:
-            estimate = partial(self._estimate, stride=samples - overlap, cutoff_hz=cutoff_hz, rate=rate)
+            estimate = partial(self._estimate, stride=samples - overlap, edge=edge, rate=rate)
             return crossfade(
                 estimate, baseline, samples=samples, overlap=overlap, context=context, granule=self._granule, rows=rows
             )
 
         def inner(windows: Tensor, start: int) -> Tensor:
-            fused = self._estimate(windows, start - reach, stride=samples, cutoff_hz=cutoff_hz, rate=rate)
+            fused = self._estimate(windows, start - reach, stride=samples, edge=edge, rate=rate)
             return fused[:, reach : reach + samples]
 
         return run(Plan(inner, samples, samples, reach, rows), baseline)
@@ -271,15 +271,17 @@ class Pipeline:
             return None
         return -(-(max(bounded) + fusion) // self._granule) * self._granule
 
-    def _estimate(self, windows: Tensor, start: int, *, stride: int, cutoff_hz: float, rate: int) -> Tensor:
+    def _estimate(self, windows: Tensor, start: int, *, stride: int, edge: Bandwidth, rate: int) -> Tensor:
         """Models and fusion on windows `[rows, time]`, `stride` samples apart from `start` on -> the same shape."""
         if torch.device(self.device).type == "cpu" and len(windows) > 1:
-            each = partial(self._estimate, stride=stride, cutoff_hz=cutoff_hz, rate=rate)
+            each = partial(self._estimate, stride=stride, edge=edge, rate=rate)
             return torch.cat([each(windows[k : k + 1], start + k * stride) for k in range(len(windows))])
         baseline = windows[:, None].to(self.device)
         rows = torch.arange(len(windows), device=baseline.device)
-        cutoffs = torch.full((len(windows),), float(cutoff_hz), device=baseline.device)
-        about = Conditions(cutoffs, start + stride * rows, rate, self.seed)
+        cutoffs, begins = (
+            torch.full((len(windows),), float(hz), device=baseline.device) for hz in (edge.cutoff_hz, edge.begin_hz)
+        )
+        about = Conditions(cutoffs, start + stride * rows, rate, self.seed, begin_hz=begins)
         with torch.no_grad():
             estimates = {name: model(baseline, about) for name, model in self.models.items()}
             fused = self.fusion(estimates, baseline, about) if self.fusion else _waveform(estimates)

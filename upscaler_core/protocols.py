@@ -67,6 +67,8 @@ class Conditions:
     """For `noise`."""
     bandwidth_hz: Tensor | None = None
     """`[batch]`, in training: where each target's own content ends, Hz."""
+    begin_hz: Tensor | None = None
+    """`[batch]`: where each item's edge begins, Hz: from here up what is added is kept. None: at the cut-off."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ together: with P the projection STFT(iSTFT(·)) and S0 the beginning,
 
     R[n] = P(S[n]),   T[n] = R[n] + α·(R[n] − R[n−1]),   S[n+1] = M·exp(j·arg T[n]) above the cut-off, the source below.
 
+A soft low-pass leaves something above the cut-off, too. Where that is within 20 dB of what is asked for, its phases are
+kept, and a magnitude is never less than the source's own.
+
 >>> grid = Grid(2048, 512)
 >>> source = torch.randn(1, 1, 16_384, generator=torch.Generator().manual_seed(0))
 >>> target = stft(source, grid).abs().log()
@@ -29,6 +32,8 @@ MOMENTUM = 0.99
 """α."""
 TOP = 0.85
 """Of the cut-off: what lies above it may be a filter's slope."""
+KNOWN = 0.1
+"""Of the magnitude asked for: from here up the source's own phase is taken."""
 FAINT = 1e-9
 
 
@@ -52,13 +57,19 @@ def with_phases(
     magnitude = log_magnitude.exp()
     above = torch.arange(magnitude.shape[-2], device=source.device) * rate / grid.n_fft >= cutoff_hz[:, None]
     above = above[:, None, :, None]
-    told = torch.where(above, magnitude * _unit(translated(spectrum, grid, cutoff_hz, rate)), spectrum)
+    known = spectrum.abs() > KNOWN * magnitude
+    magnitude = magnitude.maximum(spectrum.abs())
+
+    def with_phase_of(z: Tensor) -> Tensor:
+        return torch.where(above, magnitude * _unit(torch.where(known, spectrum, z)), spectrum)
+
+    told = with_phase_of(translated(spectrum, grid, cutoff_hz, rate))
     before: Tensor | None = None
     for _ in range(iterations):
         real = stft(istft(told, grid, samples), grid)
         ahead = real if before is None else real + MOMENTUM * (real - before)
         before = real
-        told = torch.where(above, magnitude * _unit(ahead), spectrum)
+        told = with_phase_of(ahead)
     return istft(told, grid, samples)
 
 

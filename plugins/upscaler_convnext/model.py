@@ -71,17 +71,17 @@ class SpectralConvNeXt(nn.Module):
         if self.training:
             return Estimate(log_magnitude=self._magnitude(baseline, about), grid=GRID)
         magnitude = self._magnitude(baseline, about)
-        return Estimate(with_phases(magnitude, baseline, GRID, about.cutoff_hz, about.rate, self.options.iterations))
+        return Estimate(with_phases(magnitude, baseline, GRID, begin_of(about), about.rate, self.options.iterations))
 
     def _magnitude(self, baseline: Tensor, about: Conditions) -> Tensor:
         """`[batch, 1, time]` -> log-magnitude `[batch, 1, bin, frame]`."""
         given = stft(baseline, GRID).abs().clamp(min=SILENCE).log()[:, 0]
-        f = frequencies(about)
-        below = (f < about.cutoff_hz[:, None])[..., None]
+        f, begin = frequencies(about), begin_of(about)
+        below = (f < begin[:, None])[..., None]
         told = (given - CENTRE) / SPREAD * below
         with computing(self):
-            offset = self.net(told.transpose(1, 2), about.cutoff_hz * self.rate / about.rate)
-        restored = guess(given, f, about.cutoff_hz) + GAIN * offset.float().transpose(1, 2)
+            offset = self.net(told.transpose(1, 2), begin * self.rate / about.rate)
+        restored = guess(given, f, begin) + GAIN * offset.float().transpose(1, 2)
         return torch.where(below, given, restored)[:, None]
 
     def objective(self, estimate: Estimate, target: Tensor, about: Conditions) -> Mapping[str, Tensor]:
@@ -95,6 +95,11 @@ class SpectralConvNeXt(nn.Module):
         squares = (TO_BELS * (estimate.log_magnitude.clamp(min=math.log(SILENCE)) - wanted)).square() * scored
         distance = (squares.sum(-2) / scored.sum(-2).clamp(min=1) + 1e-6).sqrt()
         return {"distance": distance.mean()}
+
+
+def begin_of(about: Conditions) -> Tensor:
+    """What it takes for the cut-off, `[batch]`, Hz: where the edge begins, so that a soft one leaves no hole."""
+    return about.cutoff_hz if about.begin_hz is None else about.begin_hz
 
 
 def frequencies(about: Conditions) -> Tensor:

@@ -11,7 +11,7 @@ import typer
 from upscaler_core import Options, UsageError, run_app
 
 CUTOFFS = (4_000, 8_000, 12_000)
-METRICS = "lsd,lsd-hf,modulation-error,ssim,si-sdr,low-band-snr,level-change"
+METRICS = "lsd,lsd-hf,modulation-error,envelope-error,ssim,si-sdr,low-band-snr,level-change"
 
 
 class Evaluate:

@@ -17,6 +17,12 @@ def upscaler_metrics() -> Iterable[Component]:
             "modulation-error",
             f"{spectral}:ModulationError",
             CutoffOptions,
+            "how much more or less the level above the cut-off comes and goes than the reference's",
+        ),
+        Component(
+            "envelope-error",
+            f"{spectral}:EnvelopeError",
+            CutoffOptions,
             "how badly the level above the cut-off follows the reference's from frame to frame",
         ),
         Component(

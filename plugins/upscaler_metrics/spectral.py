@@ -1,4 +1,4 @@
-"""Distances between spectrograms: log-spectral distance, modulation error, low-band SNR.
+"""Distances between spectrograms: log-spectral distance, modulation and envelope error, low-band SNR.
 
 **Log-spectral distance.** With P[k, m] the power in bin k of frame m of the estimate, and R[k, m] of the reference,
 
@@ -12,12 +12,14 @@ What L is differs between papers that give the same formula, and so do their fig
 * `ssr_eval`: log10(T² / (E + 10⁻¹²)² + 10⁻¹²) of magnitudes, n_fft 2048 at 44.1 kHz and in proportion at other rates, hop
   10 ms. It has next to no floor, so that digital silence and brick walls decide.
 
-**Modulation error.** With E[m] the frame's energy above the cut-off in dB, both signals' held up at 60 dB under the
-reference's loudest frame,
+**Modulation and envelope.** With E[m] the frame's energy above the cut-off in dB, both signals' held up at 60 dB under the
+reference's loudest frame, and σ the standard deviation over m,
 
-    error = standard deviation over m of ( E_estimate[m] − E_reference[m] ), dB.
+    modulation error = | σ(E_estimate) − σ(E_reference) |,      envelope error = σ(E_estimate − E_reference),      dB.
 
-A constant gain costs nothing. Noise of constant level scores the reference's own modulation, and so does adding nothing.
+The first asks whether what was added comes and goes as much as it should, the second whether it does at the same moments,
+and is never less. A constant gain costs nothing in either. Noise of constant level scores the reference's own modulation in
+both, and so does adding nothing.
 
 **Low-band SNR.** The reference's energy over the error's, summed over all bins below 0.8 of the cut-off and all frames.
 """
@@ -75,8 +77,8 @@ class LogSpectralDistance:
         return distance / 2 if self.definition == "paper" else distance
 
 
-class ModulationError:
-    """The metric `modulation-error`."""
+class FrameEnergies:
+    """What the metrics of the energy above the cut-off have in common."""
 
     unit = "dB"
     higher_is_better = False
@@ -84,13 +86,30 @@ class ModulationError:
     def __init__(self, options: CutoffOptions) -> None:
         self.cutoff_hz = options.cutoff_hz
 
-    def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
-        """Two `[batch, channel, time]` -> `[batch]`, dB, mean over channels."""
+    def energies(self, estimate: Tensor, target: Tensor, rate: int) -> tuple[Tensor, Tensor]:
+        """Both signals' `[batch, channel, frame]`, dB."""
         first = above(self.cutoff_hz, rate)
         ours, theirs = (power(x, mirrored=False)[..., first:, :].sum(-2) for x in (estimate, target))
         floor = theirs.amax(-1, keepdim=True) * 10 ** (-DEPTH_DB / 10) + TINY
-        followed = decibels(ours.maximum(floor), theirs.maximum(floor))
-        return followed.std(-1, correction=0).mean(-1)
+        return 10 * ours.maximum(floor).log10(), 10 * theirs.maximum(floor).log10()
+
+
+class ModulationError(FrameEnergies):
+    """The metric `modulation-error`."""
+
+    def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
+        """Two `[batch, channel, time]` -> `[batch]`, dB, mean over channels."""
+        ours, theirs = (energy.std(-1, correction=0) for energy in self.energies(estimate, target, rate))
+        return (ours - theirs).abs().mean(-1)
+
+
+class EnvelopeError(FrameEnergies):
+    """The metric `envelope-error`."""
+
+    def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
+        """Two `[batch, channel, time]` -> `[batch]`, dB, mean over channels."""
+        ours, theirs = self.energies(estimate, target, rate)
+        return (ours - theirs).std(-1, correction=0).mean(-1)
 
 
 class LowBandSnr:

@@ -52,6 +52,31 @@ def test_a_preset_comes_nearer_than_noise(upscaler, recording, low, null, preset
     assert distance(out, recording) < 0.95 * null
 
 
+def test_a_soft_lowpass_leaves_restore_no_hole(audio):
+    samples, rate = soundfile.read(
+        audio / "void_sensor_30s_streamcopy.ogg", dtype="float32", start=4 * 44_100, frames=176_400
+    )
+    spectrum = np.fft.rfft(samples[:, 0])
+    hz = np.linspace(0, rate / 2, len(spectrum))
+    soft = torch.from_numpy(np.fft.irfft(spectrum / (1 + (hz / CUTOFF) ** 12)).astype(np.float32))[None]
+    pipeline = load_pipeline("restore", discover(), [f"target_rate={rate}"])
+    edge = pipeline.edge_of([soft], rate)
+    assert edge.begin_hz < CUTOFF < edge.cutoff_hz
+    level = (
+        torch.stft(pipeline(soft, rate)[0], 1024, 256, window=torch.hann_window(1024), return_complex=True)
+        .abs()
+        .log10()
+    )
+    level = 20 * level.median(-1).values
+
+    def between(low, high):
+        return level[round(low / rate * 1024) : round(high / rate * 1024)]
+
+    lower, upper = (between(*ends).mean() for ends in ((0.94 * edge.begin_hz, edge.begin_hz), (9_300.0, 9_900.0)))
+    assert between(edge.begin_hz, 9_300.0).min() > min(lower, upper) - 3
+    assert between(edge.begin_hz, 9_300.0).max() < max(lower, upper) + 3
+
+
 @pytest.mark.parametrize("rates", ["[44100]", "[44100,88200,96000]"])
 def test_restore_fills_a_file_of_96_khz_unless_told_not_to(low, rates):
     pipeline = load_pipeline("restore", discover(), ["target_rate=96000", f"models.restore.other_rates={rates}"])

@@ -69,14 +69,23 @@ def test_lsd_hf_looks_above_the_cutoff_only():
     assert math.isnan(score("lsd-hf", x, x, cutoff_hz=24_000))
 
 
-def test_modulation_error_of_constant_noise_is_the_modulation():
+@pytest.mark.parametrize("metric", ["modulation-error", "envelope-error"])
+def test_constant_noise_and_nothing_miss_the_whole_modulation(metric):
     loud = (torch.arange(4 * RATE) // RATE % 2).bool()
     noise = signals.noise((1, 4 * RATE))
     gated = noise * loud.where(loud, 0.01)  # steps of 40 dB: 20 dB around their mean
-    assert score("modulation-error", 0.1 * signals.noise((1, 4 * RATE), seed=1), gated) == pytest.approx(20, abs=0.5)
-    assert score("modulation-error", torch.zeros_like(gated), gated) == pytest.approx(20, abs=0.5)
-    assert score("modulation-error", 0.25 * gated, gated) == pytest.approx(0, abs=0.01)
-    assert score("modulation-error", gated + signals.band_limited(RATE, 7_000, 4), gated) < 0.1
+    assert score(metric, 0.1 * signals.noise((1, 4 * RATE), seed=1), gated) == pytest.approx(20, abs=0.5)
+    assert score(metric, torch.zeros_like(gated), gated) == pytest.approx(20, abs=0.5)
+    assert score(metric, 0.25 * gated, gated) == pytest.approx(0, abs=0.01)
+    assert score(metric, gated + signals.band_limited(RATE, 7_000, 4), gated) < 0.1
+
+
+def test_modulation_at_other_moments_is_the_right_modulation_of_a_wrong_envelope():
+    loud = (torch.arange(4 * RATE) // RATE % 2).bool()
+    noise = signals.noise((1, 4 * RATE))
+    gated, other = (noise * when.where(when, 0.01) for when in (loud, ~loud))
+    assert score("modulation-error", other, gated) < 0.2
+    assert score("envelope-error", other, gated) == pytest.approx(40, abs=1)
 
 
 @pytest.mark.parametrize("level", [0.1, 0.001])

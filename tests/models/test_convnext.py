@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from upscaler_convnext.griffin_lim import with_phases
 from upscaler_core import Conditions, Estimate, Grid, Pipeline, Trainable, discover, stft
 from upscaler_core.pipeline import Chunk
 from upscaler_core.testing import contract_failures, signals
@@ -46,6 +47,19 @@ def test_iterations_make_the_magnitudes_hold():
         return float((asked - got)[:, :, 350:-1, 8:-8].std())
 
     assert off(4) < 0.75 * off(0)
+
+
+def test_what_a_soft_lowpass_left_keeps_its_phases():
+    full = signals.noise((1, 1, 96 * 512))
+    spectrum = torch.fft.rfft(full)
+    hz = torch.linspace(0, 24_000, spectrum.shape[-1])
+    soft = torch.fft.irfft(spectrum / (1 + 3 * (hz / 8_000) ** 12).sqrt())
+    told = stft(full, GRID).abs().log()
+    made = stft(with_phases(told, soft, GRID, torch.tensor([6_000.0]), 48_000, 8), GRID)
+    slope = slice(260, 380)  # 6 to 9 kHz: 1 to 10 dB too little
+    wanted, given = (stft(x, GRID)[..., slope, 4:-4] for x in (full, soft))
+    assert decibels((given - wanted).abs(), wanted.abs()) > -10
+    assert decibels((made[..., slope, 4:-4] - wanted).abs(), wanted.abs()) < -20
 
 
 @torch.no_grad()
