@@ -18,7 +18,7 @@ back. In bands of 1/24 octave:
 
   a and b by least squares for each fc and N. The **slope** is the asymptote of the best, 6.02·N dB an octave. A soft fall
   may be the filter's or the content's own, so others fit as well: the **cut-off** is the median of their −6 dB points, fc.
-  The edge **begins** where the response has taken 0.3 dB.
+  The edge **begins** where the response has taken 0.3 dB, if it is no brick wall.
 
 At most 1,024 frames are kept, evenly spread: when they are full every other one goes, and the next ones are taken half as
 often. So memory does not grow with the stream; and as frames lie on a grid from sample 0, blocks do not matter.
@@ -27,7 +27,7 @@ often. So memory does not grow with the stream; and as frames lie on a grid from
 >>> spectrum = torch.fft.rfft(noise)
 >>> spectrum[:, 10_922:] = 0  # above 8 kHz at 48 kHz
 >>> found = survey(torch.fft.irfft(spectrum).split(1_000, -1), 48_000).bandwidth()
->>> found.found, abs(found.cutoff_hz / 8_000 - 1) < 0.05, found.begin_hz < found.cutoff_hz
+>>> found.found, abs(found.cutoff_hz / 8_000 - 1) < 0.05, found.begin_hz == found.cutoff_hz
 (True, True, True)
 >>> survey([noise], 48_000).bandwidth().cutoff_hz
 24000.0
@@ -81,6 +81,8 @@ TIED_DB, TIED_SOFT_DB = 0.1, 3.0
 """Cut-offs tie that fit as well as this, or as this over the best order: the softer, the less is known."""
 BEGUN_DB = 0.3
 """What a filter has taken where its edge begins."""
+BRICK_WALL = 400.0
+"""dB an octave: steeper edges are the steepest that can be told, and begin where they end."""
 QUARTILE = 0.75
 """Where within a band its lower quartile sees a brick wall."""
 
@@ -103,8 +105,8 @@ class Bandwidth:
 
     @property
     def begin_hz(self) -> float:
-        """Where the edge has taken 0.3 dB; the cut-off where there is none. A soft one begins far below its cut-off."""
-        if not self.found:
+        """Where the edge has taken 0.3 dB, far below the cut-off of a soft one; the cut-off of a brick wall and of none."""
+        if not self.found or self.slope > BRICK_WALL:
             return self.cutoff_hz
         order = self.slope / (20 * math.log10(2))
         return self.cutoff_hz * float(((10 ** (BEGUN_DB / 10) - 1) / 3) ** (1 / (2 * order)))
