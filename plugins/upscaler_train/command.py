@@ -23,7 +23,12 @@ class Train:
 
     def __call__(self, arguments: Sequence[str]) -> int:
         """Run with the words that follow its name; return the exit code."""
-        return run_app(train, "train", arguments)
+        code = run_app(train, "train", arguments)
+        if "RANK" in os.environ:
+            from upscaler_train.distributed import leave
+
+            leave(code)
+        return code
 
     @property
     def form(self) -> type[Spec]:

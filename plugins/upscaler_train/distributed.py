@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,6 +94,18 @@ def leaving_alike(folder: Path) -> Iterator[None]:
     finally:
         if torch.distributed.is_initialized():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may do so yet, and this one is leaving
+
+
+def leave(code: int) -> None:
+    """End this process at once with an exit code, if it has exchanged anything with others.
+
+    A thread of gloo gives tensors back to Python a moment after an exchange. Where the interpreter is ending by then, it
+    aborts the process, and the launcher calls a run that is done a failure.
+    """
+    if torch.distributed.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _is_loss(error: BaseException) -> bool:
