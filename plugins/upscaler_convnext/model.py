@@ -7,6 +7,9 @@ It predicts relative to a guess that needs no learning: each frame goes on at th
 to 0.88 of the cut-off c, falling by 12 dB an octave. What it is trained for is the log-spectral distance of each frame above
 the cut-off, as far up as the recording reaches. So it learns the mean of the logarithm, which is what that distance asks for
 of noise that cannot be known.
+
+A mean stays behind what it is a mean of: bursts come out too soft, by the more the louder they are. So frames whose level
+above the cut-off stands out of the second on each side are raised by a share of what they stand out, the option `emphasis`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d
 
 from upscaler_convnext.griffin_lim import with_phases
 from upscaler_convnext.network import FrameNet
@@ -43,6 +47,10 @@ CENTRE, SPREAD = -3.0, 3.0
 """Log-magnitudes are told as (x − CENTRE) / SPREAD."""
 GAIN = 2.0
 """Of the network's output."""
+AROUND = 94
+"""Frames on each side, about a second, that a frame may stand out of."""
+RAISED = math.log(10) * 3 / 20
+"""At most, natural logarithm: 3 dB."""
 TO_BELS = 2 / math.log(10)
 """From natural log-magnitude to log10 of power."""
 
@@ -70,8 +78,10 @@ class SpectralConvNeXt(nn.Module):
         """`[batch, 1, time]` -> a waveform of the same length."""
         if self.training:
             return Estimate(log_magnitude=self._magnitude(baseline, about), grid=GRID)
-        magnitude = self._magnitude(baseline, about)
-        return Estimate(with_phases(magnitude, baseline, GRID, begin_of(about), about.rate, self.options.iterations))
+        magnitude, begin = self._magnitude(baseline, about), begin_of(about)
+        above = (frequencies(about) >= begin[:, None])[:, None, :, None]
+        magnitude = magnitude + above * emphasized(magnitude, above, self.options.emphasis)
+        return Estimate(with_phases(magnitude, baseline, GRID, begin, about.rate, self.options.iterations))
 
     def _magnitude(self, baseline: Tensor, about: Conditions) -> Tensor:
         """`[batch, 1, time]` -> log-magnitude `[batch, 1, bin, frame]`."""
@@ -95,6 +105,25 @@ class SpectralConvNeXt(nn.Module):
         squares = (TO_BELS * (estimate.log_magnitude.clamp(min=math.log(SILENCE)) - wanted)).square() * scored
         distance = (squares.sum(-2) / scored.sum(-2).clamp(min=1) + 1e-6).sqrt()
         return {"distance": distance.mean()}
+
+
+def emphasized(magnitude: Tensor, above: Tensor, share: float) -> Tensor:
+    """How much each frame is to be raised: `[batch, 1, 1, frame]`, natural logarithm.
+
+    Args:
+        magnitude: log-magnitude `[batch, 1, bin, frame]`.
+        above: the bins above the cut-off `[batch, 1, bin, 1]`.
+        share: of what a frame's level stands out of the mean level around.
+
+    >>> burst = torch.zeros(1, 1, 4, 300)
+    >>> burst[..., 150] = 1.0
+    >>> raised = emphasized(burst, torch.ones(1, 1, 4, 1, dtype=torch.bool), 0.2)
+    >>> raised.shape, raised.count_nonzero().item(), f"{raised.max():.3f}"
+    (torch.Size([1, 1, 1, 300]), 1, '0.199')
+    """
+    level = (magnitude.clamp(min=math.log(SILENCE)) * above).sum(-2) / above.sum(-2).clamp(min=1)
+    usual = avg_pool1d(level, 2 * AROUND + 1, stride=1, padding=AROUND, count_include_pad=False)
+    return (share * (level - usual)).clamp(0, RAISED)[:, :, None]
 
 
 def begin_of(about: Conditions) -> Tensor:

@@ -9,7 +9,7 @@ from upscaler_core import Component, ModelOptions, hookimpl, option
 class SpectralConvNeXtOptions(ModelOptions):
     """Options of `spectral-convnext`."""
 
-    at_run_time: ClassVar[frozenset[str]] = ModelOptions.at_run_time | {"iterations", "other_rates"}
+    at_run_time: ClassVar[frozenset[str]] = ModelOptions.at_run_time | {"emphasis", "iterations", "other_rates"}
 
     rate: int = option(48_000, ge=8_000, le=384_000, unit="Hz", help="the sample rate it works at")
     other_rates: tuple[int, ...] = option(
@@ -22,6 +22,9 @@ class SpectralConvNeXtOptions(ModelOptions):
         8, ge=0, le=64, unit="frames", help="between the taps of every second block's wide convolution; 0 = none"
     )
     iterations: int = option(8, ge=0, le=64, help="fast Griffin-Lim steps that make the phases fit the magnitudes")
+    emphasis: float = option(
+        0.15, ge=0, le=1, help="how much further bursts are raised: a share of what they stand out, up to 3 dB"
+    )
 
 
 @hookimpl

@@ -32,7 +32,10 @@ class WaveformUNetOptions(UNetOptions):
 class SpectralUNetOptions(UNetOptions):
     """Options of `spectral-unet`."""
 
+    at_run_time: ClassVar[frozenset[str]] = UNetOptions.at_run_time | {"shifts"}
+
     num_layers: int = option(4, ge=3, le=6, help="levels, each at half or a quarter of the frequencies before")
+    shifts: Literal[1, 2] = option(1, help="delays of the frames by which the network runs; the mean is taken")
 
 
 @hookimpl

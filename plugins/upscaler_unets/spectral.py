@@ -8,6 +8,9 @@
 It predicts relative to a guess that needs no learning: above the cut-off c, each frame goes on at the mean log-magnitude of
 its band from 0.65 c to 0.88 c, falling by 12 dB an octave. The level, that mean over some 90 ms, is taken off all inputs, so
 that a quiet passage is restored as a loud one is.
+
+The U-Net thins frames, so what comes of a sound depends on which of them it falls on. The mean over inputs delayed by a
+share of the thinning, and brought back, does so less: cycle spinning (Coifman and Donoho 1995), the option `shifts`.
 """
 
 from __future__ import annotations
@@ -88,9 +91,19 @@ class SpectralUNet(nn.Module):
         frames = magnitude.shape[-1]
         inputs = pad(torch.cat(told, 1)[:, :, :-1], (0, -frames % self.unet.step))  # the Nyquist bin is left out
         with computing(self):
-            offset = self.head(self.unet(self.front(inputs), about, GRID.hop))
-        restored = guess + pad(offset.float()[..., :frames], (0, 0, 0, 1), mode="replicate")
+            offset = self._offset(inputs, about)[..., :frames]
+        restored = guess + pad(offset, (0, 0, 0, 1), mode="replicate")
         return Estimate(log_magnitude=torch.where(octaves > 0, restored, magnitude), grid=GRID)
+
+    def _offset(self, inputs: Tensor, about: Conditions) -> Tensor:
+        """`[batch, 3, bin, frame]` -> `[batch, 1, bin, frame]`, the mean over so many ways to thin the frames."""
+        step, frames, shifts = self.unet.step, inputs.shape[-1], self.options.shifts
+        total = torch.zeros(())
+        for shift in range(0, step, step // shifts):
+            shifted = pad(inputs, (shift, -shift % step, 0, 0), mode="replicate")
+            offset = self.head(self.unet(self.front(shifted), about, GRID.hop))
+            total = total + offset[..., shift : shift + frames].float()
+        return total / shifts
 
 
 def octaves_above(about: Conditions, device: torch.device) -> Tensor:

@@ -49,6 +49,24 @@ def test_iterations_make_the_magnitudes_hold():
     assert off(4) < 0.75 * off(0)
 
 
+def test_emphasis_raises_what_stands_out_and_nothing_else():
+    low = signals.band_limited(48_000, 8_000, 4.0)[None, :, : 370 * 512]
+    loudness = torch.full((370,), 0.01)
+    loudness[180:190] = 0.1
+    low = low * loudness.repeat_interleave(512)
+
+    @torch.no_grad()
+    def level(emphasis):
+        model = discover().model("spectral-convnext", emphasis=emphasis, **SMALL)
+        added = stft(model(low, about()).waveform, GRID)[0, 0, 360:].abs().square().mean(0)
+        return 10 * torch.log10(added)
+
+    raised = level(0.1) - level(0.0)
+    assert raised[182:188].mean() == pytest.approx(2, abs=0.3)  # a tenth of 20 dB
+    assert raised[20:170].abs().mean() < 0.1
+    assert (level(1.0) - level(0.0)).max() < 3.5
+
+
 def test_what_a_soft_lowpass_left_keeps_its_phases():
     full = signals.noise((1, 1, 96 * 512))
     spectrum = torch.fft.rfft(full)

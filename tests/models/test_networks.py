@@ -74,6 +74,16 @@ def test_a_chunk_is_a_part_of_the_whole(name):
     assert decibels(error, whole) < -100
 
 
+@pytest.mark.parametrize(("shifts", "alike"), [(1, False), (2, True)])
+def test_with_shifts_it_does_not_matter_on_which_frames_a_sound_falls(x, shifts, alike):
+    model = build("spectral-unet", without=["noise"], shifts=shifts)
+    sooner, later = heard(model, x), heard(model, torch.nn.functional.pad(x, (256, 0)))[..., 1:]
+    reach = model.reach // 256 + 1
+    error = (later - sooner)[..., reach:-reach]
+    assert error.numel()
+    assert (error.abs().max() < 1e-4) == alike
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_noise_is_of_the_seed_and_the_position(name, x):
     model = build(name)
