@@ -29,7 +29,7 @@ from torch import Tensor
 
 from upscaler_core import Grid, istft, stft
 
-MOMENTUM = 0.99
+MOMENTUM = 0.9
 """α."""
 TOP = 0.85
 """Of the cut-off: what lies above it may be a filter's slope."""

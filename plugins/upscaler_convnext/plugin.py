@@ -21,7 +21,7 @@ class SpectralConvNeXtOptions(ModelOptions):
     dilation: int = option(
         8, ge=0, le=64, unit="frames", help="between the taps of every second block's wide convolution; 0 = none"
     )
-    iterations: int = option(8, ge=0, le=64, help="fast Griffin-Lim steps that make the phases fit the magnitudes")
+    iterations: int = option(24, ge=0, le=64, help="fast Griffin-Lim steps that make the phases fit the magnitudes")
     emphasis: float = option(
         0.15, ge=0, le=1, help="how much further bursts are raised: a share of what they stand out, up to 3 dB"
     )
