@@ -11,14 +11,15 @@ back. In bands of 1/24 octave:
   is the gentlest 2 % of the falls, in dB an octave. The edge is where it is greatest, if it is 42 dB an octave and content
   lies 10 dB lower beyond, and begins where it exceeds 16. Without one, content is taken to reach the Nyquist frequency.
 * Relative to the half octave that begins an octave below the edge, the 90th percentile of alive frames is their
-  **envelope**: natural content's is nearly a straight line, which the filter bends. Below such a line a Butterworth response
-  of order N is fitted to the envelope:
+  **envelope** y. It is taken for a Butterworth response of order N below content that bends little:
 
-      level(f) = a + b·log2(f) − 10·log10(1 + 3·(f/fc)^2N),    −min(12, N) <= b <= 0 dB an octave,
+      y(f) = content(f) − 10·log10(1 + 3·(f/fc)^2N),
 
-  a and b by least squares for each fc and N. The **slope** is the asymptote of the best, 6.02·N dB an octave. A soft fall
-  may be the filter's or the content's own, so others fit as well: the **cut-off** is the median of their −6 dB points, fc.
-  The edge **begins** where the response has taken 0.3 dB, if it is no brick wall.
+  content being a Gaussian process: of any level, falling by 5 ± 8 dB an octave, its slope a random walk (Wahba 1978: the
+  prior of smoothing splines), with 2 dB of noise in each band. So each fc and N has a likelihood. Of the bands on the floor
+  of dither and leakage that one counts which would have stood out of it most. The **cut-off** is the median of fc, and the
+  **slope** the asymptote of the likeliest N, 6.02·N dB an octave. The edge **begins** where the response has taken 0.3 dB,
+  if it is no brick wall.
 
 At most 1,024 frames are kept, evenly spread: when they are full every other one goes, and the next ones are taken half as
 often. So memory does not grow with the stream; and as frames lie on a grid from sample 0, blocks do not matter.
@@ -72,13 +73,19 @@ DROP_DB = 10.0
 
 ENVELOPE = 0.9
 """Quantile over frames."""
-STEEPEST_TREND = 12.0
-"""dB an octave: a trend is carried on at most this steeply, or it would follow a soft filter down."""
 DEEPEST = 60.0
 """dB below which a response is not followed: there a brick wall shows the analysis window's skirt and the dither."""
-ORDERS = (3, 4, 5, 6, 8, 10, 12, 16, 24, 48, 96)
-TIED_DB, TIED_SOFT_DB = 0.1, 3.0
-"""Cut-offs tie that fit as well as this, or as this over the best order: the softer, the less is known."""
+CLEAR_DB = 3.0
+"""Above the floor; what is lower lies on it."""
+ORDERS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 48, 96)
+TREND, TREND_SPREAD, ANY_LEVEL_DB = -5.0, 8.0, 300.0
+"""Content's slope, dB an octave: mean and standard deviation; its level has the latter alone."""
+BEND = 41.5
+"""Variance that content's slope gains in an octave, (dB an octave)²."""
+NOISE_DB = 2.0
+"""Standard deviation of a band's level."""
+UNCERTAIN_DB = 4.0
+"""Of the floor: a response may predict so much above it before that speaks against it."""
 BEGUN_DB = 0.3
 """What a filter has taken where its edge begins."""
 BRICK_WALL = 400.0
@@ -229,26 +236,44 @@ def find_edge(levels: Tensor) -> Edge | None:
 
 
 def locate(edge: Edge) -> tuple[float, int]:
-    """Fit a Butterworth response below a straight line to an edge's envelope: `(−6 dB point in Hz, order)`."""
-    end = min(edge.foot + BELOW, len(edge.envelope) - 1)
+    """Fit a Butterworth response below content of little bend to an edge's envelope: `(−6 dB point in Hz, order)`."""
+    first, end = edge.begin - PER_OCTAVE, min(edge.foot + BELOW, len(edge.envelope) - 1)
     floor = edge.envelope[end:].max().clamp(min=-DEEPEST)
-    y = torch.maximum(edge.envelope[: end + 1], floor)
-    x = torch.arange(end + 1) + QUARTILE
-    cutoff = torch.arange(edge.begin - PER_OCTAVE, edge.foot + 1, 0.5, dtype=torch.float64)[:, None, None]
-    order = torch.tensor(ORDERS, dtype=torch.float64)[:, None]
-    octaves = (x - cutoff) / PER_OCTAVE  # [cut-off, 1, band]
-    response = -10 * torch.log10(1 + 3 * 2 ** (2 * order * octaves))  # [cut-off, order, band]
-    near = (octaves >= -1).double()
-    weight = near * (y > floor + 3)
-    total = weight.sum(-1, keepdim=True)
-    line = y - response
-    middle = (weight * x).sum(-1, keepdim=True) / total
-    spread = (weight * (x - middle).square()).sum(-1, keepdim=True)
-    tilt = (weight * line * (x - middle)).sum(-1, keepdim=True) / spread.clamp(min=1e-9)
-    tilt = tilt.clamp(max=0).maximum(-order.clamp(max=STEEPEST_TREND) / PER_OCTAVE)
-    line = (weight * line).sum(-1, keepdim=True) / total + tilt * (x - middle)
-    error = (near * (torch.maximum(line + response, floor) - y).abs()).sum(-1) / near.sum(-1)
-    error = error.nan_to_num(math.inf)  # no band stands out of the floor
-    best = ORDERS[int(error.argmin()) % len(ORDERS)]
-    tied = error.min(1).values <= error.min() + max(TIED_DB, TIED_SOFT_DB / best)
-    return LOWEST_HZ * 2 ** (float(cutoff[tied].median()) / PER_OCTAVE), best
+    y = edge.envelope[first : end + 1].maximum(floor)
+    clear = y > floor + CLEAR_DB
+    band = torch.arange(first, end + 1) + QUARTILE
+    cutoff = torch.arange(first, edge.foot + 1, 0.5, dtype=torch.float64)
+    octaves = (band - cutoff[:, None, None]) / PER_OCTAVE  # [cut-off, 1, band]
+    order = torch.tensor(ORDERS, dtype=torch.float64)
+    response = -10 * torch.log10(1 + 3 * 2 ** (2 * order[:, None] * octaves))  # [cut-off, order, band]
+    likelihood = _log_likelihood(y, response.flatten(0, 1), clear, floor)
+    chance = likelihood.softmax(0).view(len(cutoff), len(order))
+    median = int((chance.sum(1).cumsum(0) < 0.5).sum().clamp(max=len(cutoff) - 1))
+    return LOWEST_HZ * 2 ** (float(cutoff[median]) / PER_OCTAVE), ORDERS[int(chance.sum(0).argmax())]
+
+
+def _log_likelihood(y: Tensor, responses: Tensor, clear: Tensor, floor: Tensor) -> Tensor:
+    """How likely an envelope `[band]` is behind each of the responses `[response, band]`, up to a constant.
+
+    `clear` says which bands stand out of the floor (dB).
+    """
+    mean, covariance = _content(len(y))
+    root = torch.linalg.cholesky(covariance[clear][:, clear])
+    independent = torch.linalg.solve_triangular(root, (y - mean - responses)[:, clear].T, upper=False)
+    misfit: Tensor = independent.square().sum(0)
+    if not clear.all():  # what the clear bands predict for the others must not stand out of the floor
+        onto = torch.linalg.solve_triangular(root, covariance[clear][:, ~clear], upper=False)
+        variance = covariance.diagonal()[~clear] - onto.square().sum(0)
+        predicted = mean[~clear] + independent.T @ onto + responses[:, ~clear]
+        above = (predicted.maximum(floor) - y[~clear]).clamp(min=0)
+        misfit = misfit + (above.square() / (variance + UNCERTAIN_DB**2)).max(1).values
+    return -misfit / 2
+
+
+def _content(count: int) -> tuple[Tensor, Tensor]:
+    """Mean `[band]` and covariance `[band, band]` of so many bands' levels, dB, before a filter."""
+    x = torch.arange(count, dtype=torch.float64) / PER_OCTAVE
+    least, most = x[:, None].minimum(x), x[:, None].maximum(x)
+    bent = BEND * least.square() * (most - least / 3) / 2  # of an integrated random walk
+    noise = NOISE_DB**2 * torch.eye(count, dtype=torch.float64)
+    return TREND * x, ANY_LEVEL_DB**2 + TREND_SPREAD**2 * x[:, None] * x + bent + noise
