@@ -19,7 +19,6 @@ from torch.nn.functional import gelu
 KERNEL = 7
 HARMONICS = 16
 """Sines and cosines of the cut-off's logarithm that the network is told."""
-DROPOUT = 0.1
 
 
 class Block(nn.Module):
@@ -38,13 +37,12 @@ class Block(nn.Module):
         self.up = nn.Linear(channels, expansion * channels)
         self.down = nn.Linear(expansion * channels, channels)
         self.scale = nn.Parameter(torch.full((channels,), 0.1))
-        self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape."""
         frames = x.transpose(1, 2)
         mixed = self.conv(frames) if self.wide is None else self.conv(frames) + self.wide(frames)
-        out: Tensor = x + self.scale * self.down(self.dropout(gelu(self.up(self.norm(mixed.transpose(1, 2))))))
+        out: Tensor = x + self.scale * self.down(gelu(self.up(self.norm(mixed.transpose(1, 2)))))
         return out
 
 

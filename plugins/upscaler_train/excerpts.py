@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from upscaler_core import Degradation, Registry, Resample, UsageError, Use, discover
 from upscaler_train.bands import lowpass
-from upscaler_train.recipe import RecipeSpec
+from upscaler_train.recipe import DataSpec, RecipeSpec
 from upscaler_train.recordings import Recording
 from upscaler_train.sources import kind_of
 
@@ -27,6 +27,8 @@ SILENCE = 1e-4
 """RMS: −80 dBFS."""
 REST = ""
 """The group of the kinds that have no share."""
+FULL = 7 / 8
+"""Of the Nyquist frequency: content that reaches so far reaches the top."""
 MIX_DB = 12.0
 """A mixed-in excerpt is up to so much quieter."""
 
@@ -96,14 +98,14 @@ class Excerpts(Dataset[Excerpt]):
 
     Args:
         recipe: says how.
-        recordings: drawn from in proportion to their lengths, or to the recipe's shares.
+        recordings: drawn from in proportion to their lengths, or as the recipe's data says.
         rate: the models' rate, Hz.
         samples: an excerpt's length.
     """
 
     def __init__(self, recipe: RecipeSpec, recordings: Sequence[Recording], rate: int, samples: int) -> None:
         self.recipe, self.recordings, self.rate, self.samples = recipe, recordings, rate, samples
-        self.ends = torch.tensor(list(accumulate(chances(recordings, recipe.data.shares))), dtype=torch.float64)
+        self.ends = torch.tensor(list(accumulate(chances(recordings, recipe.data, rate))), dtype=torch.float64)
 
     def __getitem__(self, n: int) -> Excerpt:
         with _one_thread():  # as in a worker: the last bits of a sum change with the number of threads
@@ -194,25 +196,25 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def chances(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[float]:
+def chances(recordings: Sequence[Recording], data: DataSpec, rate: int) -> list[float]:
     """How likely each recording is: its part of its kind's length times the kind's share.
 
-    The kinds without a share go together, and share the rest.
+    The kinds without a share go together, and share the rest. A recording of full band counts for `data.full_band` times
+    its length.
 
     Raises:
         UsageError: a kind with a share has no recording.
     """
     kinds = [kind_of(recording.source) for recording in recordings]
-    groups = [kind if kind in shares else REST for kind in kinds]
-    if missing := sorted(set(shares) - set(kinds)):
+    groups = [kind if kind in data.shares else REST for kind in kinds]
+    if missing := sorted(set(data.shares) - set(kinds)):
         raise UsageError(f"data.shares: no manifest names a recording of the kind '{missing[0]}'")
-    frames: Counter[str] = Counter()
-    for group, recording in zip(groups, recordings, strict=True):
-        frames[group] += recording.frames
-    share = {REST: 1 - sum(shares.values()), **shares}
-    return [
-        share[group] * recording.frames / frames[group] for group, recording in zip(groups, recordings, strict=True)
-    ]
+    lengths = [r.frames * (data.full_band if r.bandwidth_hz >= FULL * rate / 2 else 1) for r in recordings]
+    together: defaultdict[str, float] = defaultdict(float)
+    for group, length in zip(groups, lengths, strict=True):
+        together[group] += length
+    share = {REST: 1 - sum(data.shares.values()), **data.shares}
+    return [share[group] * length / together[group] for group, length in zip(groups, lengths, strict=True)]
 
 
 def _happens(probability: float, chance: torch.Generator) -> bool:

@@ -30,6 +30,9 @@ class DataSpec(Options):
     shares: dict[str, float] = option(
         {}, help="share of the excerpts from each kind of the manifests, such as speech: 0.4; the rest goes by length"
     )
+    full_band: float = option(
+        1.0, ge=1, le=100, help="how many times as often recordings are drawn whose content reaches the top of the band"
+    )
     cache: str | None = option(None, help="folder for decoded audio; null = one in the user's cache folder")
     cache_gib: float = option(20, unit="GiB", gt=0, le=10_000, help="decoded audio kept at most")
 

@@ -19,7 +19,7 @@ from upscaler_core.testing.fakes import Mirror, MirrorOptions
 from upscaler_train.bands import highpass, lowpass
 from upscaler_train.excerpts import Excerpts, chances
 from upscaler_train.objective import Objective
-from upscaler_train.recipe import RecipeSpec
+from upscaler_train.recipe import DataSpec, RecipeSpec
 from upscaler_train.recordings import Cache, audio_files
 from upscaler_train.scoring import enhanced
 from upscaler_train.system import System
@@ -179,10 +179,17 @@ def test_kinds_have_their_shares(recordings, tmp_path):
     heard = [
         replace(recordings[0], source=str(tmp_path / name), frames=n) for name, n in zip(names, frames, strict=True)
     ]
-    assert chances(heard, {}) == pytest.approx([0.2, 0.6, 0.2])
-    assert chances(heard, {"speech": 0.5}) == pytest.approx([0.5, 0.375, 0.125])
+    def drawn(**data):
+        return chances(heard, DataSpec(train=["."], **data), RATE)
+
+    assert drawn() == pytest.approx([0.2, 0.6, 0.2])
+    assert drawn(shares={"speech": 0.5}) == pytest.approx([0.5, 0.375, 0.125])
     with pytest.raises(UsageError, match="kind 'drums'"):
-        chances(heard, {"drums": 0.1})
+        drawn(shares={"drums": 0.1})
+    heard[0], heard[1] = (replace(r, bandwidth_hz=hz) for r, hz in zip(heard, (0.45 * RATE, 0.4 * RATE), strict=False))
+    heard[2] = replace(heard[2], bandwidth_hz=RATE / 2)
+    assert drawn(full_band=4) == pytest.approx([4 / 11, 3 / 11, 4 / 11])
+    assert drawn(shares={"speech": 0.3}, full_band=4) == pytest.approx([0.3, 0.3, 0.4])
 
 
 def test_speed_moves_pitch_and_bandwidth(recordings, tmp_path):
