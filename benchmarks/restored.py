@@ -1,9 +1,9 @@
 """Draw the pictures of README and docs: `python benchmarks/restored.py` (the extra `plots`).
 
 `restored.png`: recordings, what is left of them at a rate of 16 kHz, and what the preset `restore` makes of that.
-`edges.png`: median spectra around the cut-off, for low-passes from a brick wall to a soft one and for a codec. Printed: the
-deepest hole and the highest bump from where the edge begins to a semitone above the cut-off, against the straight line
-between the levels of the semitones on both sides.
+`edges.png`: median spectra around the cut-off, for low-passes from a brick wall to a soft one and for a codec, restored by
+both presets that have weights. Printed: the deepest hole and the highest bump from where the edge begins to a semitone above
+the cut-off, against the straight line between the levels of the semitones on both sides.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ HERE = Path(__file__).parent.parent / "docs" / "pictures"
 AUDIO = Path(__file__).parent.parent / "examples" / "audio"
 LOW_RATE, CUTOFF = 16_000, 8_000
 WINDOW_SECONDS = 0.021
+COLOURS = {"restore": "tab:red", "whitepaper": "tab:green"}
 STEP = 1.06
 """A semitone."""
 
@@ -82,22 +83,23 @@ def draw_edges() -> None:
     figure, axes = pyplot.subplots(2, 3, figsize=(13, 7), sharex=True, sharey=True, layout="constrained")
     for ax, (name, make) in zip(axes.flat, inputs.items(), strict=True):
         low, low_rate = make()
-        pipeline = restore(rate)
-        edge = pipeline.edge_of([low], low_rate)
+        pipelines = {preset: restore(rate, preset) for preset in ("restore", "whitepaper")}
+        edge = pipelines["restore"].edge_of([low], low_rate)
         cutoff = edge.cutoff_hz
-        out = pipeline(low, low_rate)
         plain = discover().resampler("poly-sinc-hq")(low, low_rate, rate) if low_rate != rate else low
+        print(f"{name}: begins at {edge.begin_hz:.0f} Hz, found at {cutoff:.0f} Hz", end="")
         for label, signal, style in (
             ("the recording", x, {"color": "0.6", "linewidth": 3}),
-            ("restored", out, {"color": "tab:red", "linewidth": 1.2}),
+            *((label, p(low, low_rate), {"color": COLOURS[label], "linewidth": 1.2}) for label, p in pipelines.items()),
             ("the input", plain, {"color": "tab:blue", "linewidth": 1.2}),
         ):
             level = np.median(decibels(signal, rate), -1)
             hz = np.linspace(0, rate / 2, len(level))
-            if label == "restored":
+            if label in pipelines:
                 hole, bump = deviations(level, hz, edge.begin_hz, STEP * cutoff)
+                print(f"; {label} {hole:+.1f} dB, {bump:+.1f} dB", end="")
             ax.plot(hz / 1000, level, label=label, **style)
-        print(f"{name}: begins at {edge.begin_hz:.0f} Hz, found at {cutoff:.0f} Hz; {hole:+.1f} dB, {bump:+.1f} dB")
+        print()
         ax.axvline(cutoff / 1000, color="0.3", linewidth=0.8, linestyle=(0, (5, 4)))
         ax.set_title(f"{name}: found at {cutoff / 1000:.2f} kHz", loc="left", fontsize=11)
         ax.set_xlim(2, 20)
@@ -121,9 +123,9 @@ def deviations(level: np.ndarray, hz: np.ndarray, begin: float, end: float) -> t
     return float(apart.min()), float(apart.max())
 
 
-def restore(rate: int) -> Pipeline:
-    """The preset."""
-    return load_pipeline("restore", discover(), [f"target_rate={rate}"])
+def restore(rate: int, preset: str = "restore") -> Pipeline:
+    """A preset, to a rate."""
+    return load_pipeline(preset, discover(), [f"target_rate={rate}"])
 
 
 def excerpt(name: str, start: float, seconds: float) -> tuple[torch.Tensor, int]:

@@ -9,6 +9,10 @@ It predicts relative to a guess that needs no learning: above the cut-off c, eac
 its band from 0.65 c to 0.88 c, falling by 12 dB an octave. The level, that mean over some 90 ms, is taken off all inputs, so
 that a quiet passage is restored as a loud one is.
 
+In use, c is where the source's edge begins, and a little lower, for a survey places edges to half a band of 1/24 octave.
+What a soft low-pass has left above c would be taken for the band's own end; so it is hidden from the network as a windowed
+sinc would, by a gain of ½·erfc((f − c) / (√2·σ)), and what is restored is never quieter than it.
+
 The U-Net thins frames, so what comes of a sound depends on which of them it falls on. The mean over inputs delayed by a
 share of the thinning, and brought back, does so less: cycle spinning (Coifman and Donoho 1995), the option `shifts`.
 """
@@ -17,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -49,6 +54,10 @@ SPREAD = 3.0
 """What magnitudes are divided by, natural log; below twice that under the level (-52 dB) they are all alike."""
 SILENCE = 1e-7
 """The least magnitude."""
+EARLY = 0.985
+"""Of where an edge is found to begin: half a band of the survey."""
+SIGMA_HZ = 300 / 4.65
+"""Of the low-pass that hides what a soft one has left: 300 Hz from a gain of 0.99 to 0.01."""
 
 
 class SpectralUNet(nn.Module):
@@ -81,19 +90,26 @@ class SpectralUNet(nn.Module):
 
     def forward(self, baseline: Tensor, about: Conditions) -> Estimate:
         """`[batch, 1, time]` -> a log-magnitude without phase."""
-        magnitude = stft(baseline, GRID).abs().clamp(min=SILENCE).log()
-        octaves = octaves_above(about, baseline.device)
+        given = stft(baseline, GRID).abs().clamp(min=SILENCE).log()
+        f = torch.arange(given.shape[-2], device=given.device) * about.rate / GRID.n_fft
+        magnitude = given
+        if about.begin_hz is not None:
+            about = replace(about, cutoff_hz=EARLY * about.begin_hz)
+            magnitude = (given + hiding(f, about.cutoff_hz)).clamp(min=math.log(SILENCE))
+        octaves = octaves_above(f, about.cutoff_hz)
         mean = band_mean(magnitude, octaves)
         guess = mean - 2 * math.log(2) * octaves
         level = avg_pool1d(mean[:, 0], 2 * AROUND + 1, stride=1, padding=AROUND, count_include_pad=False)[:, None]
-        told = [((given - level) / SPREAD).clamp(min=-2) for given in (magnitude, guess)]
+        told = [((known - level) / SPREAD).clamp(min=-2) for known in (magnitude, guess)]
         told.append(octaves.expand_as(magnitude))
         frames = magnitude.shape[-1]
         inputs = pad(torch.cat(told, 1)[:, :, :-1], (0, -frames % self.unet.step))  # the Nyquist bin is left out
         with computing(self):
             offset = self._offset(inputs, about)[..., :frames]
         restored = guess + pad(offset, (0, 0, 0, 1), mode="replicate")
-        return Estimate(log_magnitude=torch.where(octaves > 0, restored, magnitude), grid=GRID)
+        if about.begin_hz is not None:
+            restored = restored.maximum(given)
+        return Estimate(log_magnitude=torch.where(octaves > 0, restored, given), grid=GRID)
 
     def _offset(self, inputs: Tensor, about: Conditions) -> Tensor:
         """`[batch, 3, bin, frame]` -> `[batch, 1, bin, frame]`, the mean over so many ways to thin the frames."""
@@ -106,10 +122,19 @@ class SpectralUNet(nn.Module):
         return total / shifts
 
 
-def octaves_above(about: Conditions, device: torch.device) -> Tensor:
-    """How far each bin lies above the cut-off, octaves: `[batch, 1, bin, 1]`, at least -4."""
-    bins = torch.arange(GRID.n_fft // 2 + 1, device=device) * about.rate / GRID.n_fft
-    return (bins / about.cutoff_hz[:, None]).clamp(min=1 / 16).log2()[:, None, :, None]
+def octaves_above(f: Tensor, cutoff_hz: Tensor) -> Tensor:
+    """How far each bin `[bin]` (Hz) lies above each cut-off `[batch]`, octaves: `[batch, 1, bin, 1]`, at least -4."""
+    return (f / cutoff_hz[:, None]).clamp(min=1 / 16).log2()[:, None, :, None]
+
+
+def hiding(f: Tensor, cutoff_hz: Tensor) -> Tensor:
+    """The gain of a low-pass, natural log: `[bin]`, `[batch]` -> `[batch, 1, bin, 1]`.
+
+    >>> gain = hiding(torch.tensor([800.0, 1_000.0, 1_100.0]), torch.tensor([1_000.0])).exp()
+    >>> [round(g, 3) for g in gain.flatten().tolist()]
+    [0.999, 0.5, 0.061]
+    """
+    return torch.special.log_ndtr((cutoff_hz[:, None] - f) / SIGMA_HZ)[:, None, :, None]
 
 
 def band_mean(magnitude: Tensor, octaves: Tensor) -> Tensor:

@@ -66,14 +66,15 @@ def test_restore_does_not_whistle(audio):
     assert (level[10:-10] - level.unfold(0, 21, 1).median(-1).values).max() < 3
 
 
-def test_a_soft_lowpass_leaves_restore_no_hole(audio):
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_soft_lowpass_leaves_no_hole(audio, preset):
     samples, rate = soundfile.read(
         audio / "void_sensor_30s_streamcopy.ogg", dtype="float32", start=4 * 44_100, frames=176_400
     )
     spectrum = np.fft.rfft(samples[:, 0])
     hz = np.linspace(0, rate / 2, len(spectrum))
     soft = torch.from_numpy(np.fft.irfft(spectrum / (1 + (hz / CUTOFF) ** 12)).astype(np.float32))[None]
-    pipeline = load_pipeline("restore", discover(), [f"target_rate={rate}"])
+    pipeline = load_pipeline(preset, discover(), [f"target_rate={rate}"])
     edge = pipeline.edge_of([soft], rate)
     assert edge.begin_hz < CUTOFF < edge.cutoff_hz
     level = (

@@ -179,6 +179,7 @@ def test_kinds_have_their_shares(recordings, tmp_path):
     heard = [
         replace(recordings[0], source=str(tmp_path / name), frames=n) for name, n in zip(names, frames, strict=True)
     ]
+
     def drawn(**data):
         return chances(heard, DataSpec(train=["."], **data), RATE)
 
