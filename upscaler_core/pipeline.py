@@ -36,8 +36,8 @@ FULL_BAND_HZ = 19_000
 """From here up a source is full band: few people hear what could be added."""
 LIVE_SURVEY_SECONDS = 10
 """A live stream is held back this long to measure its cut-off."""
-PASSED = 0.96
-"""Of half a rate: what passes on to the double rate whole."""
+TRUSTED = 0.75
+"""Of half a rate: from here the next octave is added. Models let a band's top fall, as in the recordings they know."""
 UNREADABLE = 1e-9
 """From samples below this no gain is read: rounding may have made it."""
 
@@ -223,7 +223,7 @@ class Pipeline:
         below, given = split(baseline)
         added, again = split(self._added_at(model_rate, given, edge))
         restored = combine(torch.add, below, again)
-        above = self._added(restored, model_rate, Bandwidth(PASSED * model_rate / 2), octave_up)
+        above = self._added(restored, model_rate, Bandwidth(TRUSTED * model_rate / 2), octave_up)
         return combine(torch.add, self._resample(added, model_rate, self.target_rate), above)
 
     def _added_at(self, model_rate: int, stream: Stream, edge: Bandwidth) -> Iterator[Tensor]:
