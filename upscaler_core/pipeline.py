@@ -223,7 +223,8 @@ class Pipeline:
         below, given = split(baseline)
         added, again = split(self._added_at(model_rate, given, edge))
         restored = combine(torch.add, below, again)
-        above = self._added(restored, model_rate, Bandwidth(TRUSTED * model_rate / 2), octave_up)
+        top = Bandwidth(max(edge.cutoff_hz, TRUSTED * model_rate / 2))
+        above = self._added(restored, model_rate, top, octave_up)
         return combine(torch.add, self._resample(added, model_rate, self.target_rate), above)
 
     def _added_at(self, model_rate: int, stream: Stream, edge: Bandwidth) -> Iterator[Tensor]:

@@ -104,6 +104,20 @@ def test_restore_fills_a_file_of_96_khz_unless_told_not_to(low, rates):
     assert 0 < fall < 60 if "96000" in rates else fall > 90
 
 
+def test_the_octave_above_leaves_the_source_as_it_is():
+    noise = 0.1 * torch.randn(1, 96_000, generator=torch.Generator().manual_seed(0))
+    spectrum = torch.fft.rfft(noise)
+    spectrum[:, 37_800:] = 0  # above 18.9 kHz at 48 kHz
+    source = torch.fft.irfft(spectrum)
+    restored, plain = (
+        load_pipeline(p, discover(), ["target_rate=96000"])(source, 48_000) for p in ("restore", "baseline")
+    )
+    window = torch.hann_window(192_000)
+    power, error = (torch.fft.rfft(window * x)[0].abs().square() for x in (plain, restored - plain))
+    assert error[:36_800].sum() < 1e-6 * power[:36_800].sum()
+    assert error[44_000:60_000].sum() > 1e-3 * power.sum()
+
+
 @pytest.mark.parametrize("target", [48_000, 96_000])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_lone_tone_and_silence_gain_nothing(preset, target):
