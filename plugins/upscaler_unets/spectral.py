@@ -134,7 +134,8 @@ def hiding(f: Tensor, cutoff_hz: Tensor) -> Tensor:
     >>> [round(g, 3) for g in gain.flatten().tolist()]
     [0.999, 0.5, 0.061]
     """
-    return torch.special.log_ndtr((cutoff_hz[:, None] - f) / SIGMA_HZ)[:, None, :, None]
+    gain: Tensor = torch.special.log_ndtr((cutoff_hz[:, None] - f) / SIGMA_HZ)
+    return gain[:, None, :, None]
 
 
 def band_mean(magnitude: Tensor, octaves: Tensor) -> Tensor:

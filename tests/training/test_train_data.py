@@ -172,6 +172,16 @@ def test_the_page_on_recipes_knows_every_key():
     assert set(RecipeSpec.model_fields) <= keys | {"data"}
 
 
+def test_models_are_told_a_cutoff_that_is_a_little_wrong(recordings):
+    band_limit = {"use": "band-limit", "min_hz": 5_000, "max_hz": 5_000}
+    keys = {"band_limit": band_limit, "robust_training": False}
+    right, wrong = excerpts(recordings, **keys), excerpts(recordings, cutoff_error=0.04, **keys)
+    assert all(torch.equal(right[n].baseline, wrong[n].baseline) for n in range(3))
+    errors = [wrong[n].cutoff_hz / right[n].cutoff_hz - 1 for n in range(20)]
+    assert 0.02 < max(errors) <= 0.04
+    assert -0.04 <= min(errors) < -0.02
+
+
 def test_kinds_have_their_shares(recordings, tmp_path):
     (tmp_path / "manifest.csv").write_text("file,kind\na.flac,speech\nb.ogg,music\nc.ogg,music\n")
     names = ("a.flac", "b.ogg", "c.ogg")
