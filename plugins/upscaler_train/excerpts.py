@@ -41,7 +41,7 @@ class Excerpt(NamedTuple):
     baseline: Tensor
     """`[channel, time]`: what the models are given."""
     cutoff_hz: float
-    """Where the baseline's content ends, as the models are told."""
+    """Where the baseline's content ends."""
     bandwidth_hz: float
     """Where the target's content ends."""
     start: int
@@ -148,7 +148,7 @@ class Excerpts(Dataset[Excerpt]):
         return audio[:2] if audio.shape[0] > 1 else audio.expand(2, -1).clone()
 
     def _degraded(self, clean: Clean, chance: torch.Generator) -> tuple[Tensor, float]:
-        """The input, and where its content is said to end: bandwidth, degradations, down-sampling (white paper §3.2)."""
+        """The input, and where its content ends: bandwidth, degradations, down-sampling (white paper §3.2)."""
         limited = self._band_limit(clean.audio, self.rate, chance)
         audio, cutoff = limited.audio, min(limited.bandwidth_hz or self.rate, clean.bandwidth_hz)
         damaged = False
@@ -158,9 +158,7 @@ class Excerpts(Dataset[Excerpt]):
                 audio, cutoff, damaged = changed.audio, min(changed.bandwidth_hz or self.rate, cutoff), True
         if damaged:  # noise above the band would be gone, had the input come at its own low rate
             audio = lowpass(audio[None], torch.tensor([cutoff]), self.rate)[0]
-        if self.recipe.cutoff_error:
-            cutoff *= 1 + self.recipe.cutoff_error * float(2 * torch.rand((), generator=chance) - 1)
-        return audio, min(cutoff, clean.bandwidth_hz)
+        return audio, cutoff
 
     @cached_property
     def _resample(self) -> Resample:

@@ -82,12 +82,6 @@ class RecipeSpec(Spec):
     band_limit: Annotated[Use, Kind.DEGRADATION] = option(
         Use(use="band-limit"), help="takes away what the models learn to bring back"
     )
-    cutoff_error: float = option(
-        0.0,
-        ge=0,
-        le=0.5,
-        help="by how much at most the cut-off that models are told is wrong, either way, as a survey is",
-    )
     robust_training: bool = option(True, help="apply the degradations; without them inputs are band-limited only")
     degradations: Annotated[list[ChanceUse], Kind.DEGRADATION] = option(
         [], help="applied in order to the band-limited input, which is then limited to its band again"

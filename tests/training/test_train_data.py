@@ -13,15 +13,15 @@ import soundfile
 import torch
 from conftest import ROOT
 
-from upscaler_core import Pipeline, UsageError, discover, filters, load_form
+from upscaler_core import Estimate, Pipeline, UsageError, discover, filters, load_form, survey
 from upscaler_core.streaming import run
 from upscaler_core.testing.fakes import Mirror, MirrorOptions
 from upscaler_train.bands import highpass, lowpass
 from upscaler_train.excerpts import Excerpts, chances
 from upscaler_train.objective import Objective
-from upscaler_train.recipe import DataSpec, RecipeSpec
+from upscaler_train.recipe import DataSpec, RecipeSpec, ScoringSpec
 from upscaler_train.recordings import Cache, audio_files
-from upscaler_train.scoring import enhanced
+from upscaler_train.scoring import Scoring, enhanced
 from upscaler_train.system import System
 from upscaler_train.weights import build_models
 
@@ -172,14 +172,23 @@ def test_the_page_on_recipes_knows_every_key():
     assert set(RecipeSpec.model_fields) <= keys | {"data"}
 
 
-def test_models_are_told_a_cutoff_that_is_a_little_wrong(recordings):
-    band_limit = {"use": "band-limit", "min_hz": 5_000, "max_hz": 5_000}
-    keys = {"band_limit": band_limit, "robust_training": False}
-    right, wrong = excerpts(recordings, **keys), excerpts(recordings, cutoff_error=0.04, **keys)
-    assert all(torch.equal(right[n].baseline, wrong[n].baseline) for n in range(3))
-    errors = [wrong[n].cutoff_hz / right[n].cutoff_hz - 1 for n in range(20)]
-    assert 0.02 < max(errors) <= 0.04
-    assert -0.04 <= min(errors) < -0.02
+def test_scoring_tells_models_where_a_survey_finds_the_edge(recordings):
+    """It told them the lower rate's Nyquist frequency, 3 % above, and scored what nobody would hear."""
+    told = []
+
+    class Spy:
+        rate, granule, reach = RATE, 1, 0
+
+        def __call__(self, baseline, about):
+            told.append(float(about.cutoff_hz))
+            return Estimate(baseline)
+
+    resample = discover().resampler("poly-sinc-hq")
+    spec = ScoringSpec(cutoffs=[4_000, 8_000])
+    scoring = Scoring(spec, recordings[:1], discover().metric("lsd"), resample, RATE, 3 * RATE, 1)
+    scoring.of(System({"spy": Spy()}), torch.device("cpu"))
+    found = [survey(scoring.clips[0].inputs[cutoff][0].split(4_096, -1), RATE).bandwidth() for cutoff in spec.cutoffs]
+    assert told == pytest.approx([edge.cutoff_hz for edge in found], rel=0.015)
 
 
 def test_kinds_have_their_shares(recordings, tmp_path):
