@@ -32,7 +32,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import signal
 
-from upscaler_core.measure import LOWEST_HZ, PER_OCTAVE, Bandwidth, Survey, survey
+from upscaler_core.dsp.bandwidth import LOWEST_HZ, PER_OCTAVE, Bandwidth, band_levels, find_bandwidth
 
 Audio = NDArray[np.float64]  # [time, channel]
 CUTOFFS = (4000, 8000, 12000, 16000)
@@ -64,14 +64,14 @@ CODERS: dict[str, dict[str, str | float]] = {
 AAC = {f"AAC {kbps} kbps": kbps for kbps in (64, 128)}
 
 
-def look(x: Audio, rate: int) -> Survey:
-    """Survey `[time, channel]`."""
-    return survey([torch.from_numpy(np.ascontiguousarray(x.T, dtype=np.float32))], rate)
+def look(x: Audio, rate: int) -> torch.Tensor:
+    """The levels `[frame, band]` of `[time, channel]`."""
+    return band_levels([torch.from_numpy(np.ascontiguousarray(x.T, dtype=np.float32))], rate)
 
 
 def measure(x: Audio, rate: int) -> Bandwidth:
     """Where the content of `[time, channel]` ends."""
-    return look(x, rate).bandwidth()
+    return find_bandwidth(look(x, rate), rate)
 
 
 def lowpass(kind: str, x: Audio, rate: int, cutoff: int) -> Audio:
@@ -103,13 +103,13 @@ def to_16_bits(x: Audio) -> Audio:
     return np.clip(np.round(x * 32767 + chance.random(x.shape) - chance.random(x.shape)), -32768, 32767) / 32768
 
 
-def reaches(own: Survey, cutoff: float) -> bool:
+def reaches(levels: torch.Tensor, rate: int, cutoff: float) -> bool:
     """Whether a clip has content up to a cut-off: see above."""
-    end = own.bandwidth()
-    if (end.found and end.cutoff_hz < 1.1 * cutoff) or cutoff > 0.47 * own.rate:
+    end = find_bandwidth(levels, rate)
+    if (end.found and end.cutoff_hz < 1.1 * cutoff) or cutoff > 0.47 * rate:
         return False
     band = int(PER_OCTAVE * np.log2(cutoff / LOWEST_HZ))
-    below = own.levels[:, band - PER_OCTAVE // 3 : band + 1].double()
+    below = levels[:, band - PER_OCTAVE // 3 : band + 1].double()
     return float(torch.quantile(below, 0.98, 0).mean()) > DITHER_DB + 20
 
 
@@ -228,14 +228,14 @@ def main() -> None:
     for name, x, rate, said in clips(args.data, args.every, args.seconds):
         count += 1
         untouched = look(x, rate)
-        own = untouched.bandwidth()
+        own = find_bandwidth(untouched, rate)
         end = rate / 2 if said is None else said
         originals.append((own.cutoff_hz / end, name, rate, end, own))
         if args.originals:
             continue
         for kind, cutoff in itertools.product(KINDS, CUTOFFS):
             point, steep = response(kind, rate, cutoff) if cutoff < 0.45 * rate else (math.inf, True)
-            if not reaches(untouched, point):
+            if not reaches(untouched, rate, point):
                 unreached += 1
                 continue
             turn += 1
@@ -244,7 +244,7 @@ def main() -> None:
             errors[steep][kind, cutoff].append(found.cutoff_hz / point - 1 if found.found else None)
         for low_rate in RATES:
             point = SOXR_6DB * low_rate / 2
-            if low_rate < rate and reaches(untouched, point):
+            if low_rate < rate and reaches(untouched, rate, point):
                 y = soxr.resample(x, rate, low_rate, quality="VHQ")
                 for found in (measure(y, low_rate), measure(to_16_bits(y), low_rate)):
                     resampled[low_rate].append(found.cutoff_hz / point - 1 if found.found else None)

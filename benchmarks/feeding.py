@@ -19,7 +19,8 @@ from pathlib import Path
 
 import torch
 
-from upscaler_core import discover, load_form
+from upscaler_core import discover
+from upscaler_core.pipeline import load_form
 from upscaler_train.display import Display
 from upscaler_train.excerpts import Batch, Excerpts
 from upscaler_train.recipe import RecipeSpec

@@ -115,12 +115,12 @@ def examine(path: Path, registry: object, resampler: object) -> tuple[str, str]:
     import torch
 
     from upscaler_core import InputError, Pipeline
-    from upscaler_core.audio import BLOCK, open_source
-    from upscaler_core.measure import survey
+    from upscaler_core.dsp.bandwidth import measure_bandwidth
+    from upscaler_core.files.recording import BLOCK, open_recording
 
     try:
-        with open_source(path, registry) as source:
-            survey(source.blocks(BLOCK), source.info.rate).bandwidth()
+        with open_recording(path, registry) as source:
+            measure_bandwidth(source.blocks(BLOCK), source.info.rate)
             pipeline = Pipeline(resampler, TARGET_RATE)
             frames = [0, 0]
 

@@ -21,8 +21,9 @@ import soundfile
 import torch
 from scipy import signal
 
-from upscaler_core import Finisher, discover
-from upscaler_core.streaming import run
+from upscaler_core import discover
+from upscaler_core.dsp.streaming import run
+from upscaler_core.plugins import Finisher
 
 AUDIO = Path(__file__).parent.parent / "examples" / "audio"
 FINE = 16

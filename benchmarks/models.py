@@ -19,7 +19,7 @@ def least(action, runs=4):
     return min(times)
 
 
-def about(batch):
+def conditions(batch):
     """A cut-off of 8 kHz, at the beginning."""
     return Conditions(torch.full((batch,), 8_000.0), torch.zeros(batch, dtype=torch.int64), RATE)
 
@@ -30,7 +30,7 @@ def learning(model):
 
     def step():
         with torch.autocast("cpu", torch.bfloat16):
-            estimate = model(x, about(8))
+            estimate = model(x, conditions(8))
         view = estimate.log_magnitude if estimate.waveform is None else estimate.waveform
         torch.autograd.backward(view.square().mean())
         optimizer.step()
@@ -52,7 +52,7 @@ def main():
         for model in models.values():
             count = sum(weight.numel() for weight in model.parameters())
             with torch.no_grad():
-                spent = least(lambda model=model: model(x, about(1))) / SECONDS
+                spent = least(lambda model=model: model(x, conditions(1))) / SECONDS
             print(f"{type(model).__name__:15} {count / 1e6:.2f} M  {precision}  {spent:.3f} CPU-s per s of audio")
         fusion = up.fusion("magnitude-phase")
         pipeline = Pipeline(up.resampler("poly-sinc-hq"), RATE, models, fusion, cutoff_hz=8_000.0)

@@ -30,7 +30,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from upscaler_core import MissingDependency, Resample, UsageError, discover
+from upscaler_core import MissingDependency, UsageError, discover
+from upscaler_core.dsp import Resample
 
 RATES = "44100:96000,48000:96000,44100:48000,44100:88200,44100:192000,16000:48000,8000:48000,96000:44100"
 Signal = np.ndarray

@@ -29,7 +29,10 @@ up = discover()
 fakes = {}
 if kind == "fake models":
     fakes = dict(
-        models={"hiss": Hiss(MirrorOptions(reach=None, level=0.01)), "mirror": Mirror(MirrorOptions(reach=4, level=0.01))},
+        models={
+            "hiss": Hiss(MirrorOptions(receptive_field=None, level=0.01)),
+            "mirror": Mirror(MirrorOptions(receptive_field=4, level=0.01)),
+        },
         fusion=MeanFusion(None), cutoff_hz=12000.0, stereo="mid-side",
     )
 finish = [up.finisher("limiter")]

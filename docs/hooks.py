@@ -8,8 +8,9 @@ import inspect
 import re
 from pathlib import Path
 
-from upscaler_core import Component, Kind, discover, hookspecs, protocols
+from upscaler_core import Component, Kind, discover
 from upscaler_core.cli.scaffold import TEMPLATES
+from upscaler_core.plugins import hookspecs, protocols
 from upscaler_core.testing.contracts import checks_of
 
 REGISTRY = discover()

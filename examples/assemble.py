@@ -31,11 +31,11 @@ print("blocks:", total, "samples a channel")
 class Sparkle:
     """Mirrors the octave below the cut-off into the octave above it, 30 dB down: a toy."""
 
-    rate, granule, reach = 48_000, 1, 0
+    rate, length_multiple, receptive_field = 48_000, 1, 0
 
-    def __call__(self, baseline, about):
+    def __call__(self, baseline, conditions):
         """`[batch, 1, time]` -> an estimate of the same length."""
-        n = about.start[:, None, None] + torch.arange(baseline.shape[-1])
+        n = conditions.start[:, None, None] + torch.arange(baseline.shape[-1])
         return Estimate(baseline + 0.03 * baseline * (1 - 2 * (n % 2)))
 
 

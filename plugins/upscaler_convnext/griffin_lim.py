@@ -11,7 +11,7 @@ together: with P the projection STFT(iSTFT(·)) and S0 the beginning,
 A soft low-pass leaves something above the cut-off, too. Where that is within 20 dB of what is asked for, its phases are
 kept, and a magnitude is never less than the source's own.
 
->>> grid = Grid(2048, 512)
+>>> grid = StftConfig(2048, 512)
 >>> full = torch.randn(1, 1, 16_384, generator=torch.Generator().manual_seed(0))
 >>> source = torch.fft.irfft(torch.fft.rfft(full) * (torch.linspace(0, 24_000, 8_193) < 6_000))
 >>> target = stft(full, grid).abs().log()
@@ -27,7 +27,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from upscaler_core import Grid, istft, stft
+from upscaler_core import StftConfig, istft, stft
 
 MOMENTUM = 0.9
 """α."""
@@ -39,7 +39,7 @@ FAINT = 1e-9
 
 
 def with_phases(
-    log_magnitude: Tensor, source: Tensor, grid: Grid, cutoff_hz: Tensor, rate: int, iterations: int
+    log_magnitude: Tensor, source: Tensor, grid: StftConfig, cutoff_hz: Tensor, rate: int, iterations: int
 ) -> Tensor:
     """Make a waveform of magnitudes above the cut-off, and the source below it.
 
@@ -74,7 +74,7 @@ def with_phases(
     return istft(told, grid, samples)
 
 
-def translated(spectrum: Tensor, grid: Grid, cutoff_hz: Tensor, rate: int) -> Tensor:
+def translated(spectrum: Tensor, grid: StftConfig, cutoff_hz: Tensor, rate: int) -> Tensor:
     """The source's spectrum `[batch, 1, bin, frame]`, what lies below 0.85 of its cut-off laid end to end above it."""
     turn = grid.n_fft // grid.hop
     top = (TOP * cutoff_hz * grid.n_fft / rate / turn).long().clamp(min=2) * turn

@@ -24,18 +24,10 @@ from torch.nn.functional import avg_pool1d
 from upscaler_convnext.griffin_lim import with_phases
 from upscaler_convnext.network import FrameNet
 from upscaler_convnext.plugin import SpectralConvNeXtOptions
-from upscaler_core import (
-    Conditions,
-    Estimate,
-    Grid,
-    choose_dtype,
-    computing,
-    fixed_initialization,
-    load_checkpoint,
-    stft,
-)
+from upscaler_core import Conditions, Estimate, StftConfig, load_checkpoint, stft
+from upscaler_core.models import choose_dtype, computing, fixed_initialization
 
-GRID = Grid(2048, 512)
+GRID = StftConfig(2048, 512)
 BINS = GRID.n_fft // 2 + 1
 LOWEST, HIGHEST = 0.65, 0.88
 """The band that the guess goes on from, relative to the cut-off."""
@@ -58,7 +50,7 @@ TO_BELS = 2 / math.log(10)
 class SpectralConvNeXt(nn.Module):
     """The model `spectral-convnext`. In training it returns log-magnitudes alone, for its `objective`."""
 
-    reach = None
+    receptive_field = None
 
     def __init__(self, options: SpectralConvNeXtOptions) -> None:
         super().__init__()
@@ -70,38 +62,42 @@ class SpectralConvNeXt(nn.Module):
             checkpoint.into(self)
         self.rate = self.options.rate
         self.other_rates = self.options.other_rates
-        self.granule = GRID.hop
+        self.length_multiple = GRID.hop
         self.eval()
         self.dtype = choose_dtype(self, self.options.precision)
 
-    def forward(self, baseline: Tensor, about: Conditions) -> Estimate:
+    def forward(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> a waveform of the same length."""
         if self.training:
-            return Estimate(log_magnitude=self._magnitude(baseline, about), grid=GRID)
-        magnitude, begin = self._magnitude(baseline, about), begin_of(about)
-        above = (frequencies(about) >= begin[:, None])[:, None, :, None]
+            return Estimate(log_magnitude=self._magnitude(baseline, conditions), grid=GRID)
+        magnitude, begin = self._magnitude(baseline, conditions), begin_of(conditions)
+        above = (frequencies(conditions) >= begin[:, None])[:, None, :, None]
         magnitude = magnitude + above * emphasized(magnitude, above, self.options.emphasis)
-        return Estimate(with_phases(magnitude, baseline, GRID, begin, about.rate, self.options.iterations))
+        return Estimate(with_phases(magnitude, baseline, GRID, begin, conditions.rate, self.options.iterations))
 
-    def _magnitude(self, baseline: Tensor, about: Conditions) -> Tensor:
+    def _magnitude(self, baseline: Tensor, conditions: Conditions) -> Tensor:
         """`[batch, 1, time]` -> log-magnitude `[batch, 1, bin, frame]`."""
         given = stft(baseline, GRID).abs().clamp(min=SILENCE).log()[:, 0]
-        f, begin = frequencies(about), begin_of(about)
+        f, begin = frequencies(conditions), begin_of(conditions)
         below = (f < begin[:, None])[..., None]
         told = (given - CENTRE) / SPREAD * below
         with computing(self):
-            offset = self.net(told.transpose(1, 2), begin * self.rate / about.rate)
+            offset = self.net(told.transpose(1, 2), begin * self.rate / conditions.rate)
         restored = guess(given, f, begin) + GAIN * offset.float().transpose(1, 2)
         return torch.where(below, given, restored)[:, None]
 
-    def objective(self, estimate: Estimate, target: Tensor, about: Conditions) -> Mapping[str, Tensor]:
+    def objective(self, estimate: Estimate, target: Tensor, conditions: Conditions) -> Mapping[str, Tensor]:
         """Log-spectral distance above the cut-off, as far up as the recording reaches: root mean square over bins."""
         if estimate.log_magnitude is None:
             raise TypeError("the objective is for the estimates of training")
         wanted = stft(target, GRID).abs().clamp(min=SILENCE).log()
-        f = frequencies(about)
-        end = torch.full_like(about.cutoff_hz, math.inf) if about.bandwidth_hz is None else about.bandwidth_hz
-        scored = ((f >= about.cutoff_hz[:, None]) & (f < end[:, None])).float()[:, None, :, None]
+        f = frequencies(conditions)
+        end = (
+            torch.full_like(conditions.cutoff_hz, math.inf)
+            if conditions.bandwidth_hz is None
+            else conditions.bandwidth_hz
+        )
+        scored = ((f >= conditions.cutoff_hz[:, None]) & (f < end[:, None])).float()[:, None, :, None]
         squares = (TO_BELS * (estimate.log_magnitude.clamp(min=math.log(SILENCE)) - wanted)).square() * scored
         distance = (squares.sum(-2) / scored.sum(-2).clamp(min=1) + 1e-6).sqrt()
         return {"distance": distance.mean()}
@@ -126,14 +122,14 @@ def emphasized(magnitude: Tensor, above: Tensor, share: float) -> Tensor:
     return (share * (level - usual)).clamp(0, RAISED)[:, :, None]
 
 
-def begin_of(about: Conditions) -> Tensor:
+def begin_of(conditions: Conditions) -> Tensor:
     """What it takes for the cut-off, `[batch]`, Hz: where the edge begins, so that a soft one leaves no hole."""
-    return about.cutoff_hz if about.begin_hz is None else about.begin_hz
+    return conditions.cutoff_hz if conditions.begin_hz is None else conditions.begin_hz
 
 
-def frequencies(about: Conditions) -> Tensor:
+def frequencies(conditions: Conditions) -> Tensor:
     """Of the bins, Hz: `[bin]`."""
-    return torch.arange(BINS, device=about.cutoff_hz.device) * about.rate / GRID.n_fft
+    return torch.arange(BINS, device=conditions.cutoff_hz.device) * conditions.rate / GRID.n_fft
 
 
 def guess(given: Tensor, f: Tensor, cutoff_hz: Tensor) -> Tensor:

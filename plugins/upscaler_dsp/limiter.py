@@ -49,7 +49,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from upscaler_core import Plan, kaiser_lowpass
+from upscaler_core import Plan
+from upscaler_core.dsp import kaiser_lowpass
 from upscaler_dsp.options import LimiterOptions
 
 REACH = 2048

@@ -44,4 +44,4 @@ class Linear:
         def function(windows: Tensor, start: int) -> Tensor:
             return torch.lerp(windows[:, before], windows[:, before + 1], between.to(windows.dtype))
 
-        return Plan(function, advance * periods, yields * periods, reach=1)
+        return Plan(function, advance * periods, yields * periods, receptive_field=1)

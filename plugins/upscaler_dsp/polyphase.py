@@ -9,7 +9,7 @@ of the two Nyquist frequencies. Its inverse transform of another size, N' = L·q
 with spectra truncated or zero-padded in between; no image or alias is ever made that a filter would have to remove.
 Of each tile, the ends that the circular convolution wraps around are thrown away (overlap-save: Stockham 1966;
 Oppenheim & Schafer, Discrete-Time Signal Processing, §8.7), and tiles advance by M·p -> L·p samples, p < q, so that
-every tile meets the same phases. Placing the filter `reach` samples early puts the first good output at m = 0, where
+every tile meets the same phases. Placing the filter half its length early puts the first good output at m = 0, where
 no offset has to be a whole number of output samples. No table of phases is kept, so that the method takes any ratio.
 
 The filter is a Kaiser low-pass (Kaiser 1974) whose stop-band begins at the lower Nyquist frequency.
@@ -34,7 +34,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from upscaler_core import Plan, kaiser_lowpass, kaiser_reach
+from upscaler_core import Plan
+from upscaler_core.dsp import kaiser_half_length, kaiser_lowpass
 from upscaler_dsp.options import PolySincOptions
 
 CALL = 3 << 16
@@ -58,11 +59,13 @@ class Design:
     double: bool = False
 
     def taps(self, rate_in: int, rate_out: int) -> Tensor:
-        """Return the impulse response at the input rate: float64 `[2 * reach + 1]`, sum 1."""
+        """Return the impulse response at the input rate: float64 `[2 * receptive_field + 1]`, sum 1."""
         nyquist = min(rate_in, rate_out) / rate_in / 2
-        reach = kaiser_reach(self.attenuation_db, nyquist * (1 - self.edge))
+        receptive_field = kaiser_half_length(self.attenuation_db, nyquist * (1 - self.edge))
         cutoff = nyquist * (1 + self.edge) / 2
-        taps = kaiser_lowpass(torch.arange(-reach, reach + 1), cutoff, reach, self.attenuation_db)
+        taps = kaiser_lowpass(
+            torch.arange(-receptive_field, receptive_field + 1), cutoff, receptive_field, self.attenuation_db
+        )
         return taps / taps.sum()
 
 
@@ -104,10 +107,10 @@ def overlap_save(taps: Tensor, advance: int, yields: int) -> Plan:
     tile, step = tiling(advance, yields, 2 * half)
     size_in, size_out = advance * tile, yields * tile
     block_in, block_out = advance * step, yields * step
-    reach = (size_in - block_in) // 2
+    receptive_field = (size_in - block_in) // 2
     bins = (tile * min(advance, yields) + 1) // 2  # below the lower Nyquist
     early = torch.zeros(size_in, dtype=torch.float64)
-    early[torch.arange(-half - reach, half - reach + 1)] = taps
+    early[torch.arange(-half - receptive_field, half - receptive_field + 1)] = taps
     response = torch.fft.rfft(early)[:bins] / size_in
     responses = {torch.float32: response.to(torch.complex64), torch.float64: response}
     rows = max(1, CALL // max(block_in, block_out))
@@ -119,7 +122,7 @@ def overlap_save(taps: Tensor, advance: int, yields: int) -> Plan:
         out: Tensor = torch.fft.irfft(spectra, size_out, norm="forward")
         return out[:, :block_out]
 
-    return Plan(function, block_in, block_out, reach, rows)
+    return Plan(function, block_in, block_out, receptive_field, rows)
 
 
 class Padded(threading.local):

@@ -23,7 +23,8 @@ import math
 import torch
 from torch import Tensor
 
-from upscaler_core import Plan, kaiser_lowpass
+from upscaler_core import Plan
+from upscaler_core.dsp import kaiser_lowpass
 from upscaler_dsp.options import SincOptions
 
 RUN = 128
@@ -48,23 +49,23 @@ class Sinc:
         advance, yields = rate_in // common, rate_out // common
         cutoff = self.options.rolloff * min(rate_in, rate_out) / rate_in / 2
         half = self.options.zero_crossings / (2 * cutoff)
-        reach = math.ceil(half)
+        receptive_field = math.ceil(half)
         periods = -(-RUN // yields)
         block_in, block_out = advance * periods, yields * periods
         runs = [(first, min(first + RUN, block_out)) for first in range(0, block_out, RUN)]
-        span = RUN * advance // yields + 2 * reach
+        span = RUN * advance // yields + 2 * receptive_field
 
         @functools.lru_cache(maxsize=1 + KEPT // (RUN * span))
         def matrix(first: int, last: int, dtype: torch.dtype) -> tuple[slice, Tensor]:
             """Return which samples of a window the outputs `first … last` see, and their weights."""
-            begin = first * advance // yields - reach
-            end = min((last - 1) * advance // yields + 2, block_in) + reach
+            begin = first * advance // yields - receptive_field
+            end = min((last - 1) * advance // yields + 2, block_in) + receptive_field
             position = torch.arange(first, last) * advance
             samples = torch.arange(begin, end)[:, None]
             # Whole and fractional parts apart: their difference keeps its precision however long the block.
             times = (position % yields).double() / yields + (position // yields - samples)
             weights = kaiser_lowpass(times, cutoff, half, self.options.attenuation_db)
-            return slice(begin + reach, end + reach), (weights / weights.sum(0)).to(dtype)
+            return slice(begin + receptive_field, end + receptive_field), (weights / weights.sum(0)).to(dtype)
 
         def function(windows: Tensor, start: int) -> Tensor:
             out = windows.new_empty(len(windows), block_out)
@@ -73,4 +74,4 @@ class Sinc:
                 out[:, first:last] = windows[:, seen] @ weights
             return out
 
-        return Plan(function, block_in, block_out, reach, rows=max(1, CALL // max(block_in, block_out)))
+        return Plan(function, block_in, block_out, receptive_field, rows=max(1, CALL // max(block_in, block_out)))

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from upscaler_core import InputError, Kind, Registry, UsageError, open_source
+from upscaler_core import InputError, Kind, Registry, UsageError
+from upscaler_core.files import open_recording
 
 BLOCK = 65_536
 MANIFEST = "manifest.csv"
@@ -78,7 +79,7 @@ def read(path: Path, registry: Registry) -> tuple[Tensor, int]:
     Raises:
         InputError: it cannot be read, or holds nothing; the message names it.
     """
-    with open_source(path, registry) as source:
+    with open_recording(path, registry) as source:
         try:
             blocks = list(source.blocks(BLOCK))
         except InputError as error:

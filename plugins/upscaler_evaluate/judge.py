@@ -18,7 +18,8 @@ from signal import SIG_IGN, SIGINT, signal
 import torch
 from torch import Tensor
 
-from upscaler_core import Kind, Metric, Pipeline, Registry, UpscalerError, UsageError, discover, load_pipeline
+from upscaler_core import Kind, Pipeline, Registry, UpscalerError, UsageError, discover, load_pipeline
+from upscaler_core.plugins import Metric
 from upscaler_evaluate.clips import Clip, read
 
 BASELINE = "resampler alone"
@@ -89,7 +90,7 @@ def measure(metrics: Mapping[str, Metric], estimate: Tensor, reference: Tensor, 
     return {name: float(metric(estimate[None], reference[None], rate)) for name, metric in metrics.items()}
 
 
-class Judge:
+class Evaluator:
     """Pipelines and metrics, built once, that judge one recording after the other in one thread."""
 
     def __init__(self, task: Task) -> None:
@@ -146,21 +147,21 @@ class Judge:
             return Failed(clip.path.name, str(error))
 
 
-_judge: Judge
+_judge: Evaluator
 """A worker process's own."""
 
 
 def _begin(task: Task) -> None:
     global _judge
     signal(SIGINT, SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
-    _judge = Judge(task)
+    _judge = Evaluator(task)
 
 
 def _attempt(clip: Clip) -> list[Score] | Failed:
     return _judge.attempt(clip)
 
 
-def attempts(judge: Judge, clips: Iterable[Clip], jobs: int) -> Iterator[list[Score] | Failed]:
+def attempts(judge: Evaluator, clips: Iterable[Clip], jobs: int) -> Iterator[list[Score] | Failed]:
     """Judge recordings, in their order, in this process or in several.
 
     Raises:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from upscaler_core import Metric, whole_or_absent
+from upscaler_core.files import atomic_write
+from upscaler_core.plugins import Metric
 from upscaler_evaluate.judge import APART_HZ, Score
 
 ALL = "all"
@@ -115,7 +116,7 @@ def beats(row: Row, null: Row, name: str, metric: Metric) -> bool:
 def write_json(path: Path, told: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all; what is not a number is null."""
     text = json.dumps({"version": 1, **_plain(told)}, indent=1, allow_nan=False) + "\n"
-    with whole_or_absent(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, "utf-8")
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from upscaler_core import Metric, UpscalerError, whole_or_absent
+from upscaler_core import UpscalerError
+from upscaler_core.files import atomic_write
+from upscaler_core.plugins import Metric
 from upscaler_evaluate.clips import Clip, read
 from upscaler_evaluate.image import levels, render
-from upscaler_evaluate.judge import APART_HZ, NULL, Judge
+from upscaler_evaluate.judge import APART_HZ, NULL, Evaluator
 from upscaler_evaluate.numbers import ACCEPTABLE_SSIM, BANDS, Row, beats, cell, heading, kilohertz, verdicts
 
 EXCERPT_SECONDS = 10.0
@@ -53,7 +55,7 @@ audio { width: 100%; height: 2.25rem; margin-top: .35rem; }
 """
 
 
-def write_page(path: Path, judge: Judge, clips: Sequence[Clip], table: Sequence[Row]) -> None:
+def write_page(path: Path, judge: Evaluator, clips: Sequence[Clip], table: Sequence[Row]) -> None:
     """Write the page.
 
     Args:
@@ -66,11 +68,11 @@ def write_page(path: Path, judge: Judge, clips: Sequence[Clip], table: Sequence[
         OutputError: it cannot be written.
     """
     page = "\n".join(_page(judge, clips, table))
-    with whole_or_absent(path) as part:
+    with atomic_write(path) as part:
         part.write_text(page, "utf-8")
 
 
-def _page(judge: Judge, clips: Sequence[Clip], table: Sequence[Row]) -> Iterator[str]:
+def _page(judge: Evaluator, clips: Sequence[Clip], table: Sequence[Row]) -> Iterator[str]:
     task = judge.task
     yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Evaluation</title>'
@@ -143,7 +145,7 @@ def _verdicts(table: Sequence[Row]) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _listening(judge: Judge, clips: Sequence[Clip], table: Sequence[Row]) -> Iterator[str]:
+def _listening(judge: Evaluator, clips: Sequence[Clip], table: Sequence[Row]) -> Iterator[str]:
     cutoff = judge.task.cutoffs[len(judge.task.cutoffs) // 2]
     shown = list(_shown(judge, clips, cutoff))
     systems = len({row.system for row in table}) + 1
@@ -166,7 +168,7 @@ def _listening(judge: Judge, clips: Sequence[Clip], table: Sequence[Row]) -> Ite
         yield "</div>"
 
 
-def _shown(judge: Judge, clips: Sequence[Clip], cutoff: int) -> Iterator[tuple[Clip, Tensor, int]]:
+def _shown(judge: Evaluator, clips: Sequence[Clip], cutoff: int) -> Iterator[tuple[Clip, Tensor, int]]:
     """The first readable recording of each kind that reaches beyond the cut-off."""
     seen: set[str] = set()
     for clip in clips:
@@ -181,7 +183,7 @@ def _shown(judge: Judge, clips: Sequence[Clip], cutoff: int) -> Iterator[tuple[C
 
 
 def _figure(
-    judge: Judge, name: str, clip: Clip, part: Tensor, rate: int, cutoff: int, brightest: float, gain: float
+    judge: Evaluator, name: str, clip: Clip, part: Tensor, rate: int, cutoff: int, brightest: float, gain: float
 ) -> Iterator[str]:
     seen = _data("image/png", render(levels(part), brightest))
     told = f"Spectrogram of {clip.path.name}, {name}: 0 to {rate / 2000:g} kHz over {part.shape[-1] / rate:.1f} seconds"
@@ -194,7 +196,7 @@ def _figure(
     yield "</figure>"
 
 
-def _ogg(judge: Judge, x: Tensor, rate: int) -> bytes:
+def _ogg(judge: Evaluator, x: Tensor, rate: int) -> bytes:
     """`[channel, time]` as Ogg Vorbis; empty where that cannot hold it."""
     exporter = judge.registry.exporter("ogg", quality=OGG_QUALITY)
     if exporter.refuse(rate, x.shape[0]):

@@ -14,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from upscaler_core import InputError, Metric
+from upscaler_core import InputError
+from upscaler_core.plugins import Metric
 from upscaler_evaluate.clips import Clip, clips
-from upscaler_evaluate.judge import NULL, Failed, Judge, Score, Task, attempts
+from upscaler_evaluate.judge import NULL, Evaluator, Failed, Score, Task, attempts
 from upscaler_evaluate.numbers import Row, beats, cell, heading, kilohertz, rows, verdicts, write_json
 
 
@@ -32,7 +33,7 @@ def evaluate_folder(
         InputError: no recording can be read.
         typer.Exit: some could not (exit code 1).
     """
-    judge = Judge(task)
+    judge = Evaluator(task)
     found = clips(data, judge.registry, limit)
     scores: list[Score] = []
     failed: list[Failed] = []

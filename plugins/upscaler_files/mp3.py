@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from upscaler_core import ID3_FRAMES, AudioInfo, OutputError
+from upscaler_core import AudioInfo, OutputError
+from upscaler_core.files import ID3_FRAMES
 from upscaler_files import tags
 from upscaler_files.encoder import SoundFileEncoder
 from upscaler_files.lossy import LossySink

@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar
 
-from upscaler_core import ID3_FRAMES, AudioInfo, Picture
+from upscaler_core import AudioInfo
+from upscaler_core.files import ID3_FRAMES
+from upscaler_core.plugins import Picture
 
 Texts = Mapping[str, Sequence[str]]
 Made = TypeVar("Made")

@@ -13,14 +13,14 @@ from upscaler_fusion.plugin import BlendOptions
 class Blend:
     """The fusion `blend`."""
 
-    reach = 0
+    receptive_field = 0
 
     def __init__(self, options: BlendOptions) -> None:
         self.weights = options.weights
         if self.weights and abs(sum(self.weights.values())) < 1e-6:
             raise UsageError("blend: the weights must not sum up to 0")
 
-    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, conditions: Conditions) -> Tensor:
         """Waveforms -> `[batch, 1, time]`."""
         weights = self.weights or dict.fromkeys(estimates, 1.0)
         total = baseline.new_zeros(baseline.shape)

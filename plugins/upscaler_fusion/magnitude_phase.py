@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from upscaler_core import Conditions, Estimate, Grid, UsageError, istft, noise, stft
+from upscaler_core import Conditions, Estimate, StftConfig, UsageError, istft, noise, stft
 from upscaler_fusion.plugin import MagnitudePhaseOptions, RandomPhaseOptions
 
 FAINT = 1e-5
@@ -26,15 +26,15 @@ class MagnitudePhase:
 
     def __init__(self, options: MagnitudePhaseOptions) -> None:
         self.options = options
-        self.reach = reach(options.iterations)
+        self.receptive_field = receptive_field(options.iterations)
 
-    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, conditions: Conditions) -> Tensor:
         """A log-magnitude and a waveform -> `[batch, 1, time]`."""
         log_magnitude, grid = _magnitude(estimates, self.options.magnitude)
         timed = _estimate(estimates, self.options.phase).waveform
         if timed is None:
             raise UsageError(f"magnitude-phase: the model '{self.options.phase}' gives no waveform to take a phase of")
-        return joined(log_magnitude, timed, grid, self.options.iterations, about)
+        return joined(log_magnitude, timed, grid, self.options.iterations, conditions)
 
 
 class RandomPhase:
@@ -42,29 +42,31 @@ class RandomPhase:
 
     def __init__(self, options: RandomPhaseOptions) -> None:
         self.options = options
-        self.reach = reach(options.iterations)
+        self.receptive_field = receptive_field(options.iterations)
 
-    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, conditions: Conditions) -> Tensor:
         """A log-magnitude -> `[batch, 1, time]`."""
         log_magnitude, grid = _magnitude(estimates, self.options.magnitude)
-        drawn = [noise(about.seed, "random-phase", start, baseline.shape[-1]) for start in about.start.tolist()]
-        hiss = stft(torch.stack(drawn)[:, None].to(baseline), grid) * _above(grid, about)
+        drawn = [
+            noise(conditions.seed, "random-phase", start, baseline.shape[-1]) for start in conditions.start.tolist()
+        ]
+        hiss = stft(torch.stack(drawn)[:, None].to(baseline), grid) * _above(grid, conditions)
         timed = baseline + istft(hiss, grid, baseline.shape[-1])
-        return joined(log_magnitude, timed, grid, self.options.iterations, about)
+        return joined(log_magnitude, timed, grid, self.options.iterations, conditions)
 
 
-def reach(iterations: int) -> int:
+def receptive_field(iterations: int) -> int:
     """Samples on each side that a sample depends on."""
-    return Grid().n_fft * (1 + iterations)
+    return StftConfig().n_fft * (1 + iterations)
 
 
-def joined(log_magnitude: Tensor, timed: Tensor, grid: Grid, iterations: int, about: Conditions) -> Tensor:
+def joined(log_magnitude: Tensor, timed: Tensor, grid: StftConfig, iterations: int, conditions: Conditions) -> Tensor:
     """A log-magnitude with the phase of the waveform `timed` `[batch, 1, time]`: the same shape."""
     magnitude, samples = log_magnitude.float().exp(), timed.shape[-1]
     phasor = unit(stft(timed, grid))
     for _ in range(iterations):
         again = stft(istft(magnitude * phasor, grid, samples), grid)
-        phasor = torch.where(_above(grid, about), unit(again), phasor)
+        phasor = torch.where(_above(grid, conditions), unit(again), phasor)
     return istft(magnitude * phasor, grid, samples)
 
 
@@ -77,10 +79,10 @@ def unit(z: Tensor) -> Tensor:
     return z / (z.real.square() + z.imag.square() + FAINT**2).sqrt()
 
 
-def _above(grid: Grid, about: Conditions) -> Tensor:
+def _above(grid: StftConfig, conditions: Conditions) -> Tensor:
     """Which bins lie above each item's cut-off: `[batch, 1, bin, 1]`."""
-    bins = torch.arange(grid.n_fft // 2 + 1, device=about.cutoff_hz.device) * about.rate / grid.n_fft
-    return (bins > about.cutoff_hz[:, None])[:, None, :, None]
+    bins = torch.arange(grid.n_fft // 2 + 1, device=conditions.cutoff_hz.device) * conditions.rate / grid.n_fft
+    return (bins > conditions.cutoff_hz[:, None])[:, None, :, None]
 
 
 def _estimate(estimates: Mapping[str, Estimate], name: str) -> Estimate:
@@ -91,7 +93,7 @@ def _estimate(estimates: Mapping[str, Estimate], name: str) -> Estimate:
         raise UsageError(f"the fusion names the model '{name}', but the pipeline's are {there}") from None
 
 
-def _magnitude(estimates: Mapping[str, Estimate], name: str) -> tuple[Tensor, Grid]:
+def _magnitude(estimates: Mapping[str, Estimate], name: str) -> tuple[Tensor, StftConfig]:
     estimate = _estimate(estimates, name)
     if estimate.log_magnitude is None or estimate.grid is None:
         raise UsageError(f"the fusion takes its magnitude from '{name}', but '{name}' gives no magnitude")

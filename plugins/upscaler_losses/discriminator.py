@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import weight_norm
 
-from upscaler_core import fixed_initialization
+from upscaler_core.models import fixed_initialization
 from upscaler_losses.dtypes import wide
 from upscaler_losses.spectral import spectrum
 

@@ -4,6 +4,7 @@ Left and right by themselves tell little of a stereo image: what is faint in bot
 their sum with the mid. As a signal of its own it counts as much as the mid, in logarithms above all. Anything but two
 channels goes to the loss as it is.
 
+>>> import torch
 >>> from upscaler_losses.options import StereoOptions
 >>> loss = Stereo(StereoOptions(of="l1"))
 >>> loss(torch.tensor([[[1.0], [0.0]]]), torch.tensor([[[0.0], [1.0]]]))     # swapped: mid 0, side 1
@@ -12,10 +13,11 @@ tensor(0.5000)
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from upscaler_core import Loss, Options
+from upscaler_core import Options
+from upscaler_core.dsp import to_mid_side
+from upscaler_core.plugins import Loss
 from upscaler_losses.options import StereoOptions
 from upscaler_losses.spectral import MultiResolutionStft
 from upscaler_losses.waveform import L1
@@ -29,12 +31,4 @@ class Stereo:
 
     def __call__(self, estimate: Tensor, target: Tensor) -> Tensor:
         """Two `[batch, channel, time]` -> a scalar."""
-        return self.loss(mid_side(estimate), mid_side(target))
-
-
-def mid_side(x: Tensor) -> Tensor:
-    """`[batch, 2, time]` -> mid and side, the same shape; other channel counts stay as they are."""
-    if x.shape[1] != 2:
-        return x
-    left, right = x.unbind(1)
-    return torch.stack(((left + right) / 2, (left - right) / 2), 1)
+        return self.loss(to_mid_side(estimate), to_mid_side(target))

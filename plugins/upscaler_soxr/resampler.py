@@ -54,4 +54,4 @@ class Soxr:
             rows = [self._resample(row.contiguous().numpy(), rate_in, rate_out, self.quality) for row in windows]
             return torch.stack([torch.from_numpy(row[cut : cut + block_out]) for row in rows])
 
-        return Plan(function, advance * periods, block_out, reach=advance * margin)
+        return Plan(function, advance * periods, block_out, receptive_field=advance * margin)

@@ -98,4 +98,4 @@ class Torchaudio:
             out: Tensor = resample[torch.float64 if windows.dtype == torch.float64 else None](windows)
             return out[:, cut : cut + block_out]
 
-        return Plan(function, advance * periods, block_out, reach=advance * margin)
+        return Plan(function, advance * periods, block_out, receptive_field=advance * margin)

@@ -15,9 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from upscaler_train.pace import Pace
+from upscaler_train.pace import Throughput
 from upscaler_train.scoring import Scores, mean
-from upscaler_train.step import Taken
+from upscaler_train.step import StepResult
 
 SMOOTHING = 0.05
 """Weight of the newest step in the losses that are shown."""
@@ -34,10 +34,10 @@ class Display:
 
     def __init__(self, show: bool = True) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not show)
-        self.title, self.metric, self.pace, self.an_epoch = "", "", Pace(0, 1, 1), 1
+        self.title, self.metric, self.pace, self.an_epoch = "", "", Throughput(0, 1, 1), 1
         self.losses: dict[str, float] = {}
         self.scores: list[tuple[str, Scores]] = []
-        self.last: Taken | None = None
+        self.last: StepResult | None = None
         self.next_line = 0.0
         self.live = Live(console=self.console, get_renderable=self._panel, refresh_per_second=4)
 
@@ -60,7 +60,7 @@ class Display:
         """Show how far a preparation is."""
         return track(items, what, total, console=self.console, transient=True, disable=not self.console.is_terminal)
 
-    def begin(self, title: str, metric: str, pace: Pace, an_epoch: int) -> None:
+    def begin(self, title: str, metric: str, pace: Throughput, an_epoch: int) -> None:
         """Training begins; the pace is kept up to date by who trains."""
         self.title, self.metric, self.pace, self.an_epoch = title, metric, pace, an_epoch
         self.next_line = time.monotonic() + LINE_SECONDS
@@ -69,7 +69,7 @@ class Display:
         else:
             self.say(title)
 
-    def step(self, taken: Taken) -> None:
+    def step(self, taken: StepResult) -> None:
         """A step was taken."""
         self.last = taken
         for name, value in {"all": taken.total, **taken.losses, **_named(taken)}.items():
@@ -129,7 +129,7 @@ class Display:
         return Group(*parts)
 
 
-def _named(taken: Taken) -> dict[str, float]:
+def _named(taken: StepResult) -> dict[str, float]:
     return {f"{name} critic": value for name, value in taken.critics.items()}
 
 

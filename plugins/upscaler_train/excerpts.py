@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from upscaler_core import Degradation, Registry, Resample, UsageError, Use, discover
-from upscaler_train.bands import lowpass
+from upscaler_core import Registry, UsageError, discover
+from upscaler_core.dsp import Resample, lowpass
+from upscaler_core.pipeline import ComponentRef
+from upscaler_core.plugins import Degradation
 from upscaler_train.recipe import DataSpec, RecipeSpec
 from upscaler_train.recordings import Recording
 from upscaler_train.sources import kind_of
@@ -177,7 +179,7 @@ class Excerpts(Dataset[Excerpt]):
     def _degradations(self) -> list[tuple[float, Degradation]]:
         return [(use.probability, self._build(use)) for use in self.recipe.degradations]
 
-    def _build(self, use: Use) -> Degradation:
+    def _build(self, use: ComponentRef) -> Degradation:
         return self._registry.degradation(use.use, **use.options)
 
     @property

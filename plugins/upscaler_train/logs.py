@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from upscaler_core import whole_or_absent
+from upscaler_core.files import atomic_write
 
 FILE = "log.jsonl"
 
@@ -26,7 +26,7 @@ class Log:
         path = folder / FILE
         if path.exists():
             kept = [entry for entry in entries(folder) if entry["step"] <= step] if step else []
-            with whole_or_absent(path) as part:
+            with atomic_write(path) as part:
                 part.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
         self._file = path.open("a", buffering=1)
         self._board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)

@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from upscaler_core import Adversary, Loss, Registry, Trainable, UsageError
-from upscaler_train.recipe import LossUse
-from upscaler_train.system import Heard
+from upscaler_core import Registry, UsageError
+from upscaler_core.plugins import Adversary, Loss, Trainable
+from upscaler_train.recipe import LossRef
+from upscaler_train.system import SystemOutput
 
 
 class Objective:
@@ -24,7 +25,7 @@ class Objective:
         UsageError: there is nothing to minimize.
     """
 
-    def __init__(self, uses: Sequence[LossUse], models: Mapping[str, Any], registry: Registry) -> None:
+    def __init__(self, uses: Sequence[LossRef], models: Mapping[str, Any], registry: Registry) -> None:
         self.losses: dict[str, Loss] = {}
         self.weights: dict[str, float] = {}
         for use in uses:
@@ -45,7 +46,7 @@ class Objective:
         return {name: loss for name, loss in self.modules.items() if isinstance(loss, Adversary)}
 
     def terms(
-        self, heard: Heard, waveform: Tensor | None, target: Tensor, inner: Tensor
+        self, heard: SystemOutput, waveform: Tensor | None, target: Tensor, inner: Tensor
     ) -> Iterator[tuple[str, Tensor]]:
         """Each term's name and weighted value.
 
@@ -59,7 +60,7 @@ class Objective:
             for name, loss in self.losses.items():
                 yield name, self.weights[name] * loss(waveform, target)
         for name, model in self.models.items():
-            own = model.objective(heard.estimates[name], inner, heard.about)
+            own = model.objective(heard.estimates[name], inner, heard.conditions)
             yield from ((f"{name}.{term}", value) for term, value in own.items())
 
 

@@ -7,16 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from upscaler_core import Fault, Kind, Options, Spec, Use, option
+from upscaler_core import Kind, Options, option
+from upscaler_core.pipeline import ComponentRef, Fault, Spec
 
 
-class LossUse(Use):
+class LossRef(ComponentRef):
     """A loss, and how much it counts."""
 
     weight: float = Field(1.0, gt=0, le=1e6, description="factor in the sum of all losses")
 
 
-class ChanceUse(Use):
+class RandomRef(ComponentRef):
     """A degradation, and how often it is applied."""
 
     probability: float = Field(1.0, ge=0, le=1, description="share of the excerpts that it is applied to")
@@ -73,25 +74,28 @@ class RecipeSpec(Spec):
         "mono",
         help="one channel (or the mean of two) at a time, or two, which meet the models as in a pipeline's stereo",
     )
-    resampler: Annotated[Use, Kind.RESAMPLER] = option(
-        Use(use="poly-sinc-hq"), help="brings recordings to the models' rate, and makes the inputs of the scoring"
+    resampler: Annotated[ComponentRef, Kind.RESAMPLER] = option(
+        ComponentRef(use="poly-sinc-hq"),
+        help="brings recordings to the models' rate, and makes the inputs of the scoring",
     )
-    augmentations: Annotated[list[ChanceUse], Kind.DEGRADATION] = option(
+    augmentations: Annotated[list[RandomRef], Kind.DEGRADATION] = option(
         [], help="applied in order to the excerpt itself, so to the input and the target alike"
     )
-    band_limit: Annotated[Use, Kind.DEGRADATION] = option(
-        Use(use="band-limit"), help="takes away what the models learn to bring back"
+    band_limit: Annotated[ComponentRef, Kind.DEGRADATION] = option(
+        ComponentRef(use="band-limit"), help="takes away what the models learn to bring back"
     )
     robust_training: bool = option(True, help="apply the degradations; without them inputs are band-limited only")
-    degradations: Annotated[list[ChanceUse], Kind.DEGRADATION] = option(
+    degradations: Annotated[list[RandomRef], Kind.DEGRADATION] = option(
         [], help="applied in order to the band-limited input, which is then limited to its band again"
     )
-    models: Annotated[dict[str, Use], Kind.MODEL] = option(
+    models: Annotated[dict[str, ComponentRef], Kind.MODEL] = option(
         help="models to train, by names of your choice", min_length=1
     )
-    fusion: Annotated[Use | None, Kind.FUSION] = option(None, help="joins the models' estimates; one alone needs none")
+    fusion: Annotated[ComponentRef | None, Kind.FUSION] = option(
+        None, help="joins the models' estimates; one alone needs none"
+    )
     keep_source_band: bool = option(True, help="add nothing below the cut-off, as pipelines do")
-    losses: Annotated[list[LossUse], Kind.LOSS] = option([], help="minimized beside the models' own objectives")
+    losses: Annotated[list[LossRef], Kind.LOSS] = option([], help="minimized beside the models' own objectives")
     optimizer: OptimizerSpec = option(OptimizerSpec(), help="Adam's numbers")
     batch: int = option(8, unit="excerpts", ge=1, le=4_096, help="excerpts in a step, of all processes together")
     accumulate: int = option(
@@ -107,9 +111,11 @@ class RecipeSpec(Spec):
         None, ge=0, le=64, help="processes that prepare excerpts; null = up to 4, 0 on Windows"
     )
     scoring: ScoringSpec = option(ScoringSpec(), help="how the validation recordings are scored")
-    metric: Annotated[Use, Kind.METRIC] = option(Use(use="lsd"), help="what decides which weights are best")
-    reference: Annotated[Use, Kind.MODEL] = option(
-        Use(use="tilted-noise"), help="a model that has learned nothing, scored beside the trained ones"
+    metric: Annotated[ComponentRef, Kind.METRIC] = option(
+        ComponentRef(use="lsd"), help="what decides which weights are best"
+    )
+    reference: Annotated[ComponentRef, Kind.MODEL] = option(
+        ComponentRef(use="tilted-noise"), help="a model that has learned nothing, scored beside the trained ones"
     )
     patience: int | None = option(None, unit="scorings", ge=1, help="stop after so many without a better score")
     save_minutes: float = option(5.0, unit="min", ge=0, le=1_440, help="save at least so often, and after each epoch")

@@ -19,7 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from upscaler_core import InputError, Kind, Registry, Resample, UsageError, open_source, survey, whole_or_absent
+from upscaler_core import InputError, Kind, Registry, UsageError
+from upscaler_core.dsp import Resample, measure_bandwidth
+from upscaler_core.files import atomic_write, open_recording
 from upscaler_train.shards import SUFFIX, expanded, is_shard, open_shard, shard_of, unpacked
 
 BLOCK = 65_536
@@ -105,20 +107,20 @@ class Cache:
         pcm, card = key.with_suffix(".pcm"), key.with_suffix(".json")
         if not (card.is_file() and pcm.is_file()):
             recording = self._decode(path, pcm, warn)
-            with whole_or_absent(card) as part:
+            with atomic_write(card) as part:
                 part.write_text(json.dumps(asdict(recording)))
         os.utime(card)
         return Recording(**json.loads(card.read_text()))
 
     def _decode(self, path: Path, pcm: Path, warn: Callable[[str], None]) -> Recording:
-        with unpacked(path) as file, open_source(file, self.registry) as source:
+        with unpacked(path) as file, open_recording(file, self.registry) as source:
             rate, channels = source.info.rate, source.info.channels
             listener = _Peak()
-            bandwidth = survey(listener.hear(source.blocks(BLOCK)), rate).bandwidth()
+            bandwidth = measure_bandwidth(listener.hear(source.blocks(BLOCK)), rate)
             if not listener.peak:
                 raise InputError(f"{path} holds only silence")
             scale, frames = HEADROOM * listener.peak, 0
-            with whole_or_absent(pcm) as part, part.open("wb") as decoded:
+            with atomic_write(pcm) as part, part.open("wb") as decoded:
                 taken_as = rate if rate in self.as_is else self.rate
                 for block in self.resample.stream(source.blocks(BLOCK), rate, taken_as):
                     whole = (block.T * (FULL_SCALE / scale)).round().clamp(-FULL_SCALE, FULL_SCALE)

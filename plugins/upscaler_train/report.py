@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from upscaler_core import whole_or_absent
+from upscaler_core.files import atomic_write
 from upscaler_train.logs import entries
 from upscaler_train.scoring import mean
 
@@ -48,7 +48,7 @@ def write_report(
     if pictures:
         _spectrograms(folder / "spectrograms.png", pictures, rate)
         parts += ["", "## A validation clip", "", "![spectrograms](spectrograms.png)"]
-    with whole_or_absent(folder / "report.md") as part:
+    with atomic_write(folder / "report.md") as part:
         part.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -130,5 +130,5 @@ def _figure(width: float, height: float) -> Any:
 
 
 def _save(figure: Any, path: Path) -> None:
-    with whole_or_absent(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part, format="png", dpi=120)

@@ -12,19 +12,21 @@ from typing import Any
 import yaml
 from torch import Tensor
 
-from upscaler_core import Interrupt, UpscalerError, UsageError, whole_or_absent
+from upscaler_core import Interrupt, UpscalerError, UsageError
+from upscaler_core.files import atomic_write
+from upscaler_core.pipeline import EnhancementStep
 from upscaler_train import state
 from upscaler_train.display import Display
 from upscaler_train.distributed import from_main, in_any
 from upscaler_train.excerpts import Batch
 from upscaler_train.logs import Log, entries
-from upscaler_train.pace import Pace
+from upscaler_train.pace import Throughput
 from upscaler_train.recipe import RecipeSpec
 from upscaler_train.report import write_report
 from upscaler_train.scoring import Scores, enhanced, mean
 from upscaler_train.setup import Setup
 from upscaler_train.sources import provenance
-from upscaler_train.step import Taken
+from upscaler_train.step import StepResult
 from upscaler_train.system import System
 from upscaler_train.weights import write_weights
 
@@ -67,13 +69,13 @@ class Run:
         self.progress = Progress()
         self.scores: Scores = {}
         if self.main:
-            with whole_or_absent(folder / RECIPE) as part:
+            with atomic_write(folder / RECIPE) as part:
                 part.write_text(dumped(self.recipe), encoding="utf-8")
         self._restore()
         self.first = self.progress.step
         self.before = self.progress.seconds
         self.log = Log(folder, self.first) if self.main else None
-        self.pace = Pace(self.first, setup.steps, self.recipe.batch)
+        self.pace = Throughput(self.first, setup.steps, self.recipe.batch)
         self.saved = time.monotonic()
 
     def _restore(self) -> None:
@@ -152,7 +154,7 @@ class Run:
         if self.progress.bad >= BAD_STEPS:
             self._give_up(taken, batch)
 
-    def _give_up(self, taken: Taken, batch: Batch) -> None:
+    def _give_up(self, taken: StepResult, batch: Batch) -> None:
         wrong = [name for name, value in taken.losses.items() if value != value or abs(value) == float("inf")]
         said = ", ".join(wrong) if wrong else "the gradient"
         kept = (
@@ -196,7 +198,7 @@ class Run:
     def _score_untrained(self) -> None:
         """What doing nothing, having learned nothing, and the first weights come to."""
         use = self.recipe.reference
-        reference = System({use.use: self.setup.registry.model(use.use, **use.options)})
+        reference = System(EnhancementStep({use.use: self.setup.registry.model(use.use, **use.options)}))
         self._score("input", None, trained=False)
         self._score(use.use, reference.to(self.setup.accelerator.device), trained=False)
         self._score("start", self.trainer.averaged, trained=True)

@@ -9,8 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from upscaler_core import Metric, Resample
-from upscaler_train.bands import lowpass
+from upscaler_core.dsp import Resample, lowpass
+from upscaler_core.plugins import Metric
 from upscaler_train.recipe import ScoringSpec
 from upscaler_train.recordings import Recording
 from upscaler_train.system import System

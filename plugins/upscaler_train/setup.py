@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.data import DataLoader
 
-from upscaler_core import Registry, UsageError, choose_device, fast_at_bfloat16
+from upscaler_core import Registry, UsageError
+from upscaler_core.models import choose_device, fast_at_bfloat16
+from upscaler_core.pipeline import EnhancementStep
 from upscaler_train import distributed
 from upscaler_train.display import Display
 from upscaler_train.excerpts import Excerpt, Excerpts, collate
@@ -83,14 +85,13 @@ def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, disp
     _refuse_uneven(recipe, accelerator.num_processes)
     torch.manual_seed(recipe.seed)
     models = build_models(recipe, registry)
-    system = System(
+    step = EnhancementStep(
         models,
         registry.fusion(recipe.fusion.use, **recipe.fusion.options) if recipe.fusion else None,
-        keep_source_band=recipe.keep_source_band,
-        mid_side=recipe.channels == "mid-side",
-        seed=recipe.seed,
+        "mid-side" if recipe.channels == "mid-side" else "independent",
+        recipe.keep_source_band,
     )
-    granule = math.lcm(*(model.granule for model in models.values()))
+    system, length_multiple = System(step, recipe.seed), step.length_multiple
     objective = Objective(recipe.losses, models, registry)
     if objective.adversaries and accelerator.distributed_type == "FSDP":
         raise UsageError(
@@ -100,8 +101,8 @@ def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, disp
     trainer = Trainer(recipe, system, objective, accelerator, an_epoch * recipe.epochs)
     with accelerator.local_main_process_first():
         train, validation = _recordings(recipe, base, system, registry, display)
-    excerpts = Excerpts(recipe, train, system.rate, _whole(recipe.seconds * system.rate, granule))
-    scoring = _scoring(recipe, validation, system.rate, granule, registry) if validation else None
+    excerpts = Excerpts(recipe, train, system.rate, _whole(recipe.seconds * system.rate, length_multiple))
+    scoring = _scoring(recipe, validation, system.rate, length_multiple, registry) if validation else None
     return Setup(recipe, registry, accelerator, trainer, excerpts, scoring, an_epoch, an_epoch * recipe.epochs)
 
 
@@ -145,7 +146,7 @@ def _recordings(
 
 
 def _scoring(
-    recipe: RecipeSpec, recordings: Sequence[Recording], rate: int, granule: int, registry: Registry
+    recipe: RecipeSpec, recordings: Sequence[Recording], rate: int, length_multiple: int, registry: Registry
 ) -> Scoring:
     return Scoring(
         recipe.scoring,
@@ -153,14 +154,14 @@ def _scoring(
         registry.metric(recipe.metric.use, **recipe.metric.options),
         registry.resampler(recipe.resampler.use, **recipe.resampler.options),
         rate,
-        _whole(recipe.scoring.seconds * rate, granule),
+        _whole(recipe.scoring.seconds * rate, length_multiple),
         1 if recipe.channels == "mono" else 2,
     )
 
 
-def _whole(samples: float, granule: int) -> int:
+def _whole(samples: float, length_multiple: int) -> int:
     """The next whole number of granules."""
-    return math.ceil(samples / granule) * granule
+    return math.ceil(samples / length_multiple) * length_multiple
 
 
 def _workers(recipe: RecipeSpec) -> int:

@@ -14,7 +14,8 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
-from upscaler_core import InputError, whole_or_absent
+from upscaler_core import InputError
+from upscaler_core.files import atomic_write
 from upscaler_train.sharded import like
 
 FILE = "state.safetensors"
@@ -26,7 +27,7 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
 
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     data = save(whole, {"facts": json.dumps(facts)})
-    with whole_or_absent(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(data)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from upscaler_core import UsageError
-from upscaler_train.bands import lowpass
+from upscaler_core.dsp import lowpass
 from upscaler_train.distributed import shared
 from upscaler_train.excerpts import Batch, seed_of
 from upscaler_train.objective import Critic, Objective
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepResult:
     """What came of a step."""
 
     losses: dict[str, float]
@@ -80,7 +80,7 @@ class Trainer:
         """The system with averaged weights: what is scored and kept."""
         return cast("System", self.average.module)
 
-    def step(self, number: int, batch: Batch) -> Taken:
+    def step(self, number: int, batch: Batch) -> StepResult:
         """Take a step; `number` counts from 0 over the whole training, `batch` is this process's share."""
         rate = _set_rate(self.optimizer, self.recipe.optimizer, number, self.steps)
         for module, _ in self.critics.values():
@@ -99,7 +99,7 @@ class Trainer:
         *losses, total_value = self._mean(told).tolist()
         applied = self._apply(math.isfinite(total_value) and math.isfinite(gradient))
         criticized = {name: self._criticize(name, heard) for name in self.critics} if applied and heard else {}
-        return Taken(dict(zip(terms, losses, strict=True)), total_value, criticized, gradient, rate, applied)
+        return StepResult(dict(zip(terms, losses, strict=True)), total_value, criticized, gradient, rate, applied)
 
     def _terms(self, number: int, part: Batch) -> tuple[dict[str, Tensor], list[Pair]]:
         """The losses of a part of a step, and what its adversaries hear: nothing where no loss asks for a waveform.
@@ -114,7 +114,7 @@ class Trainer:
             heard = self.system(baseline, cutoff, start, bandwidth, joined=bool(self.objective.losses))
         target = lowpass(target, bandwidth, self.bare.rate)
         waveform = None if heard.waveform is None else lowpass(heard.waveform, bandwidth, self.bare.rate)
-        terms = dict(self.objective.terms(heard, waveform, target, self.bare.inner(target)))
+        terms = dict(self.objective.terms(heard, waveform, target, self.bare.to_models(target)))
         return terms, [] if waveform is None else [(waveform.detach(), target)]
 
     def _accumulated(self, module: nn.Module, parts: Sequence[T]) -> Iterator[T]:

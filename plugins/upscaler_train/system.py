@@ -3,62 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.export import register_dataclass
 
-from upscaler_core import Conditions, EnhancementModel, Estimate, FusionStrategy, UsageError
-from upscaler_train.bands import highpass
+from upscaler_core import Conditions, Estimate
+from upscaler_core.pipeline import EnhancementStep
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What came of a batch."""
+class SystemOutput:
+    """What a system makes of a batch."""
 
     waveform: Tensor | None
-    """`[batch, channel, time]`, as long and as many channels as the baseline; None where nobody asked."""
+    """`[batch, channel, time]`, the baseline's shape; None where only the estimates were asked for."""
     estimates: Mapping[str, Estimate]
     """By model, of `[batch * channel, 1, time]`."""
-    about: Conditions
-    """As the models were told, of `batch * channel` items."""
+    conditions: Conditions
+    """What the models were given, for `batch * channel` items."""
 
 
-for form in (Conditions, Estimate, Heard):
+for form in (Conditions, Estimate, SystemOutput):
     register_dataclass(form)  # so that FSDP finds the tensors in them
 
 
 class System(nn.Module):
-    """Models, fusion, and the high-pass that keeps the source's band.
+    """An enhancement step, the same as a pipeline's, as a module whose models are trained.
 
     Args:
-        models: by name, all of one rate.
-        fusion: joins their estimates; one model that returns a waveform needs none.
-        keep_source_band: add nothing below each item's cut-off.
-        mid_side: two channels meet the models as mid and side.
+        step: the models, their fusion, and what is kept of the source.
         seed: for the models' noise.
     """
 
-    def __init__(
-        self,
-        models: Mapping[str, EnhancementModel],
-        fusion: FusionStrategy | None = None,
-        *,
-        keep_source_band: bool = True,
-        mid_side: bool = False,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, step: EnhancementStep, seed: int = 0) -> None:
         super().__init__()
-        rates = {model.rate for model in models.values()}
-        if len(rates) > 1:
-            raise UsageError(f"the models of a recipe must work at one rate, not at {sorted(rates)} Hz")
-        self.rate = rates.pop()
-        able = [set(getattr(model, "other_rates", ())) for model in models.values()]
-        self.other_rates = set.intersection(*able)
-        self.models = dict(models)
-        self.fusion, self.keep_source_band, self.mid_side, self.seed = fusion, keep_source_band, mid_side, seed
-        self.trained = nn.ModuleDict({name: m for name, m in models.items() if isinstance(m, nn.Module)})
+        self.step, self.seed = step, seed
+        self.rate, *others = step.rates
+        self.other_rates = frozenset(others)
+        self.models = step.models
+        self.trained = nn.ModuleDict({name: m for name, m in step.models.items() if isinstance(m, nn.Module)})
 
     def forward(
         self,
@@ -67,50 +52,34 @@ class System(nn.Module):
         start: Tensor,
         bandwidth_hz: Tensor | None = None,
         joined: bool = True,
-    ) -> Heard:
-        """Baseline `[batch, channel, time]`, cut-offs, positions and the targets' bandwidths `[batch]`.
+    ) -> SystemOutput:
+        """Enhance a batch.
 
-        `joined` asks for the waveform.
+        Args:
+            baseline: `[batch, channel, time]`.
+            cutoff_hz: `[batch]`, where the content of each item ends.
+            start: `[batch]`, each item's position in the stream of all excerpts.
+            bandwidth_hz: `[batch]`, where the content of each target ends.
+            joined: make the waveform too.
         """
         channels = baseline.shape[1]
-        inner = self.inner(baseline)
-        about = Conditions(
+        model_input = self.to_models(baseline)
+        conditions = Conditions(
             cutoff_hz.repeat_interleave(channels),
             start.repeat_interleave(channels),
             self.rate,
             self.seed,
             None if bandwidth_hz is None else bandwidth_hz.repeat_interleave(channels),
         )
-        estimates = {name: model(inner, about) for name, model in self.models.items()}
+        estimates = self.step.estimate(model_input, conditions)
+        if not joined:
+            return SystemOutput(None, estimates, conditions)
         with torch.autocast(baseline.device.type, enabled=False):
-            estimates = {name: _single(estimate) for name, estimate in estimates.items()}
-            if not joined:
-                return Heard(None, estimates, about)
-            fused = self.fusion(estimates, inner, about) if self.fusion else _waveform(estimates)
-            if self.keep_source_band:
-                fused = inner + highpass(fused - inner, about.cutoff_hz, self.rate)
-            return Heard(self._turn(fused.reshape(baseline.shape), 1.0), estimates, about)
+            fused = self.step.fuse(estimates, model_input, conditions)
+            restored = self.step.limit_to_added_band(fused, model_input, conditions)
+            waveform = self.step.from_models(restored.reshape(baseline.shape))
+        return SystemOutput(waveform, estimates, conditions)
 
-    def inner(self, x: Tensor) -> Tensor:
+    def to_models(self, x: Tensor) -> Tensor:
         """`[batch, channel, time]` as the models meet it, `[batch * channel, 1, time]`."""
-        return self._turn(x, 0.5).flatten(0, 1)[:, None]
-
-    def _turn(self, x: Tensor, scale: float) -> Tensor:
-        """Left and right to mid and side (scale 0.5) and back (scale 1)."""
-        if not self.mid_side:
-            return x
-        left, right = x.unbind(1)
-        return torch.stack([left + right, left - right], 1) * scale
-
-
-def _single(estimate: Estimate) -> Estimate:
-    """In float32, whatever the network computed in."""
-    fields = {name: getattr(estimate, name) for name in ("waveform", "log_magnitude", "phase")}
-    return replace(estimate, **{name: None if t is None else t.float() for name, t in fields.items()})
-
-
-def _waveform(estimates: Mapping[str, Estimate]) -> Tensor:
-    ((name, estimate),) = estimates.items()
-    if estimate.waveform is None:
-        raise UsageError(f"the model '{name}' gives no waveform: add a fusion to the recipe")
-    return estimate.waveform
+        return self.step.to_models(x).flatten(0, 1)[:, None]

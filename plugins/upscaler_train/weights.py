@@ -8,7 +8,10 @@ from typing import Any
 
 import yaml
 
-from upscaler_core import Card, Kind, ModelOptions, Registry, UsageError, Use, whole_or_absent, write_checkpoint
+from upscaler_core import Kind, ModelOptions, Registry, UsageError
+from upscaler_core.files import atomic_write
+from upscaler_core.models import Card, write_checkpoint
+from upscaler_core.pipeline import ComponentRef
 from upscaler_train.recipe import RecipeSpec
 from upscaler_train.system import System
 
@@ -26,7 +29,7 @@ def build_models(recipe: RecipeSpec, registry: Registry) -> dict[str, Any]:
     return {name: registry.model(use.use, **_options(recipe, use, registry)) for name, use in recipe.models.items()}
 
 
-def _options(recipe: RecipeSpec, use: Use, registry: Registry) -> dict[str, Any]:
+def _options(recipe: RecipeSpec, use: ComponentRef, registry: Registry) -> dict[str, Any]:
     if not issubclass(registry.find(Kind.MODEL, use.use).component.options, ModelOptions):
         return use.options
     precision = recipe.precision if recipe.precision in ("float32", "bfloat16") else "auto"
@@ -45,7 +48,7 @@ def write_weights(folder: Path, recipe: RecipeSpec, system: System, facts: Mappi
     for name, module in system.trained.items():
         card = Card(component=recipe.models[name].use, options=_shape(name, module), rate=system.rate, **facts)
         write_checkpoint(folder / f"{name}.safetensors", module.state_dict(), card)
-    with whole_or_absent(folder / PIPELINE) as part:
+    with atomic_write(folder / PIPELINE) as part:
         part.write_text(yaml.safe_dump(_pipeline(recipe, system), sort_keys=False))
 
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from upscaler_core import MissingDependency, Options, discover, load_form, run_app
+from upscaler_core import MissingDependency, Options, discover, run_app
+from upscaler_core.pipeline import load_form
 
 INTERRUPTED = 130
 
@@ -82,7 +83,7 @@ def tune(
     """
     _need("optuna", "accelerate", "tensorboard", "matplotlib")
     from upscaler_tune.display import Display
-    from upscaler_tune.ledger import Ledger
+    from upscaler_tune.ledger import TrialQueue
     from upscaler_tune.recipe import facts, form_of_search
     from upscaler_tune.report import summary, write_report
     from upscaler_tune.search import Search, scorings
@@ -102,7 +103,9 @@ def tune(
         opened = open_study(kept, name, facts(spec, space), metric.higher_is_better, pruner, scorings(spec), seed)
         display = Display(f"study {name}", space, spec.metric.use, opened.direction, trials, scorings(spec))
         words = ["--device", device, *(["--allow-local-plugins"] if allow_local_plugins else [])]
-        search = Search(Ledger(opened, space, trials, grace), spec, recipe.parent, space, folder, words, jobs, display)
+        search = Search(
+            TrialQueue(opened, space, trials, grace), spec, recipe.parent, space, folder, words, jobs, display
+        )
         with display:
             over = search.go()
         display.finish(search.ledger.trials, to_stderr=as_json)

@@ -21,7 +21,7 @@ ATTEMPTS = 3
 ALIVE, FOLDER, ATTEMPT, ERROR, CODE = "alive", "folder", "attempt", "error", "exit_code"
 
 
-class Ledger:
+class TrialQueue:
     """A study's trials, shared with other processes.
 
     Args:

@@ -9,7 +9,9 @@ from typing import Any, cast
 import yaml
 from pydantic import create_model
 
-from upscaler_core import Fault, Kind, Registry, Spec, discover, option, whole_or_absent
+from upscaler_core import Kind, Registry, discover, option
+from upscaler_core.files import atomic_write
+from upscaler_core.pipeline import Fault, Spec
 from upscaler_tune.space import Range, Space, parameter
 
 ANYWHERE = ("data", "plugins", "workers", "save_minutes")
@@ -64,7 +66,7 @@ def write_recipe(path: Path, spec: Spec, base: Path, space: Space, values: Mappi
             recipe.setdefault(str(place[0]), whole[str(place[0])])
             _set(recipe, place, value)
     _make_absolute(recipe, base)
-    with whole_or_absent(path) as part:
+    with atomic_write(path) as part:
         part.write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 

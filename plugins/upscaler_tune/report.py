@@ -12,7 +12,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from upscaler_core import whole_or_absent
+from upscaler_core.files import atomic_write
 from upscaler_tune.charts import bars, history, parallel
 from upscaler_tune.display import shown, state
 from upscaler_tune.ledger import counted
@@ -71,7 +71,7 @@ def _importances(study: optuna.Study, space: Space, completed: Sequence[FrozenTr
 
 def write_report(path: Path, told: Mapping[str, Any]) -> None:
     """Write the page of a summary."""
-    with whole_or_absent(path) as part:
+    with atomic_write(path) as part:
         part.write_text("\n".join(_page(told)), encoding="utf-8")
 
 

@@ -13,9 +13,10 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from upscaler_core import Interrupt, Spec, UpscalerError
+from upscaler_core import Interrupt, UpscalerError
+from upscaler_core.pipeline import Spec
 from upscaler_tune.display import Display
-from upscaler_tune.ledger import CODE, FOLDER, Ledger, counted, failed
+from upscaler_tune.ledger import CODE, FOLDER, TrialQueue, counted, failed
 from upscaler_tune.recipe import write_recipe
 from upscaler_tune.space import Space
 from upscaler_tune.training import Training, stop
@@ -43,7 +44,7 @@ class Search:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: TrialQueue,
         spec: Spec,
         base: Path,
         space: Space,

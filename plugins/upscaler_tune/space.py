@@ -14,7 +14,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from upscaler_core import Options, Registry, Spec, UsageError, Use, near, option
+from upscaler_core import Options, Registry, UsageError, option
+from upscaler_core.pipeline import ComponentRef, Spec
+from upscaler_core.plugins import suggest
 
 KeyPath = tuple[int | str, ...]
 
@@ -94,7 +96,7 @@ class _Finder:
             raise ValueError(f"'{step}' is not one option but several: write {step}. and the name of one")
         else:
             place = f" in {'.'.join(map(str, path))}" if path else ""
-            raise ValueError(f"there is no '{step}' to search{place}; {near(step, fields or inner)}")
+            raise ValueError(f"there is no '{step}' to search{place}; {suggest(step, fields or inner)}")
 
     def _walk_all(
         self, inner: Mapping[str, Any], steps: Sequence[str], path: KeyPath
@@ -115,7 +117,7 @@ class _Finder:
         if not isinstance(value, BaseModel):
             return {}
         own = {name: field for name, field in type(value).model_fields.items() if name != "use"}
-        if not isinstance(value, Use):
+        if not isinstance(value, ComponentRef):
             return own
         try:
             return {**self.registry.find(self.kinds[path], value.use).component.options.model_fields, **own}

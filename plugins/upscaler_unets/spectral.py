@@ -28,20 +28,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, pad
 
-from upscaler_core import (
-    Conditions,
-    Estimate,
-    Grid,
-    choose_dtype,
-    computing,
-    fixed_initialization,
-    load_checkpoint,
-    stft,
-)
+from upscaler_core import Conditions, Estimate, StftConfig, load_checkpoint, stft
+from upscaler_core.models import choose_dtype, computing, fixed_initialization
 from upscaler_unets.plugin import SpectralUNetOptions
 from upscaler_unets.unet import UNet, shape_of
 
-GRID = Grid(1024, 256)
+GRID = StftConfig(1024, 256)
 PATCH = 4
 """Bins a band of the finest level."""
 STRIDES = [(4, 1), (2, 2), (2, 2), (2, 1), (2, 1)]
@@ -77,9 +69,9 @@ class SpectralUNet(nn.Module):
             checkpoint.into(self)
         self.rate = self.options.rate
         self.other_rates = self.options.other_rates
-        self.granule = GRID.hop * self.unet.step
-        reach = GRID.hop * (self.unet.reach + 1 + AROUND) + GRID.n_fft // 2
-        self.reach = reach if reach <= self.rate // 2 else None
+        self.length_multiple = GRID.hop * self.unet.step
+        receptive_field = GRID.hop * (self.unet.receptive_field + 1 + AROUND) + GRID.n_fft // 2
+        self.receptive_field = receptive_field if receptive_field <= self.rate // 2 else None
         self.eval()
         self.dtype = choose_dtype(self, self.options.precision)
 
@@ -88,15 +80,15 @@ class SpectralUNet(nn.Module):
         """The options that a state dict tells."""
         return shape_of(state)
 
-    def forward(self, baseline: Tensor, about: Conditions) -> Estimate:
+    def forward(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> a log-magnitude without phase."""
         given = stft(baseline, GRID).abs().clamp(min=SILENCE).log()
-        f = torch.arange(given.shape[-2], device=given.device) * about.rate / GRID.n_fft
+        f = torch.arange(given.shape[-2], device=given.device) * conditions.rate / GRID.n_fft
         magnitude = given
-        if about.begin_hz is not None:
-            about = replace(about, cutoff_hz=EARLY * about.begin_hz)
-            magnitude = (given + hiding(f, about.cutoff_hz)).clamp(min=math.log(SILENCE))
-        octaves = octaves_above(f, about.cutoff_hz)
+        if conditions.begin_hz is not None:
+            conditions = replace(conditions, cutoff_hz=EARLY * conditions.begin_hz)
+            magnitude = (given + hiding(f, conditions.cutoff_hz)).clamp(min=math.log(SILENCE))
+        octaves = octaves_above(f, conditions.cutoff_hz)
         mean = band_mean(magnitude, octaves)
         guess = mean - 2 * math.log(2) * octaves
         level = avg_pool1d(mean[:, 0], 2 * AROUND + 1, stride=1, padding=AROUND, count_include_pad=False)[:, None]
@@ -105,19 +97,19 @@ class SpectralUNet(nn.Module):
         frames = magnitude.shape[-1]
         inputs = pad(torch.cat(told, 1)[:, :, :-1], (0, -frames % self.unet.step))  # the Nyquist bin is left out
         with computing(self):
-            offset = self._offset(inputs, about)[..., :frames]
+            offset = self._offset(inputs, conditions)[..., :frames]
         restored = guess + pad(offset, (0, 0, 0, 1), mode="replicate")
-        if about.begin_hz is not None:
+        if conditions.begin_hz is not None:
             restored = restored.maximum(given)
         return Estimate(log_magnitude=torch.where(octaves > 0, restored, given), grid=GRID)
 
-    def _offset(self, inputs: Tensor, about: Conditions) -> Tensor:
+    def _offset(self, inputs: Tensor, conditions: Conditions) -> Tensor:
         """`[batch, 3, bin, frame]` -> `[batch, 1, bin, frame]`, the mean over so many ways to thin the frames."""
         step, frames, shifts = self.unet.step, inputs.shape[-1], self.options.shifts
         total = torch.zeros(())
         for shift in range(0, step, step // shifts):
             shifted = pad(inputs, (shift, -shift % step, 0, 0), mode="replicate")
-            offset = self.head(self.unet(self.front(shifted), about, GRID.hop))
+            offset = self.head(self.unet(self.front(shifted), conditions, GRID.hop))
             total = total + offset[..., shift : shift + frames].float()
         return total / shifts
 

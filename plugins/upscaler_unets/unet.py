@@ -9,7 +9,7 @@ White paper §2.2.2; the gate is van den Oord et al. (2016), AdaIN Huang and Bel
 AdaIN normalizes by batch norm's running statistics, not by the window's own, so that neighbouring chunks do not pump.
 
 Maps are `[batch, channel, height, frame]`, channels last in memory, because CPUs convolve that fastest; a waveform is a
-map of height 1. Every operation commutes with shifts by the strides, and `UNet.reach` says how far it looks.
+map of height 1. Every operation commutes with shifts by the strides, and `UNet.receptive_field` says how far it looks.
 """
 
 from __future__ import annotations
@@ -143,37 +143,37 @@ class UNet(nn.Module):
         return math.prod(self.steps)
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """Frames on each side that a frame depends on."""
         blocks = 2 * BLOCKS * self.halfwidth
-        reach = blocks
+        receptive_field = blocks
         for step in reversed(self.steps):
-            reach = blocks + step * reach + step - 1
-        return reach
+            receptive_field = blocks + step * receptive_field + step - 1
+        return receptive_field
 
-    def forward(self, x: Tensor, about: Conditions, hop: int) -> Tensor:
+    def forward(self, x: Tensor, conditions: Conditions, hop: int) -> Tensor:
         """A map at `hop` samples a frame -> a map of the same shape."""
-        style = self.embed(_fourier(about.cutoff_hz / (about.rate / 2)))
-        return self._from(0, x, style, about, hop)
+        style = self.embed(_fourier(conditions.cutoff_hz / (conditions.rate / 2)))
+        return self._from(0, x, style, conditions, hop)
 
-    def _from(self, index: int, x: Tensor, style: Tensor, about: Conditions, span: int) -> Tensor:
+    def _from(self, index: int, x: Tensor, style: Tensor, conditions: Conditions, span: int) -> Tensor:
         """One level and those below it, at `span` samples a frame."""
         level = cast("Level", self.levels[index])
-        drawn = self._draw(index, about, span, x)
+        drawn = self._draw(index, conditions, span, x)
         x = level.encode(x, style, drawn[:BLOCKS])
         if index < len(self.steps):
-            below = self._from(index + 1, level.down(x), style, about, span * self.steps[index])
+            below = self._from(index + 1, level.down(x), style, conditions, span * self.steps[index])
             x = x + level.up(below) if self.skips else level.up(below)
         out: Tensor = level.decode(x, style, drawn[BLOCKS:])
         return out
 
-    def _draw(self, level: int, about: Conditions, span: int, like: Tensor) -> Tensor:
+    def _draw(self, level: int, conditions: Conditions, span: int, like: Tensor) -> Tensor:
         """One level's noise `[block, batch, 1, height, frame]`: of seed and position in the stream alone."""
         height, frames = like.shape[-2:]
         each = height * 2 * BLOCKS
         drawn = [
-            noise(about.seed, f"{self.name}/{level}", start // span * each, frames * each)
-            for start in about.start.tolist()
+            noise(conditions.seed, f"{self.name}/{level}", start // span * each, frames * each)
+            for start in conditions.start.tolist()
         ]
         stacked = torch.stack(drawn).reshape(-1, frames, height, 2 * BLOCKS)
         return stacked.permute(3, 0, 2, 1)[:, :, None].to(like)

@@ -16,14 +16,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, interpolate
 
-from upscaler_core import (
-    Conditions,
-    Estimate,
-    choose_dtype,
-    computing,
-    fixed_initialization,
-    load_checkpoint,
-)
+from upscaler_core import Conditions, Estimate, load_checkpoint
+from upscaler_core.models import choose_dtype, computing, fixed_initialization
 from upscaler_unets.plugin import WaveformUNetOptions
 from upscaler_unets.unet import UNet, shape_of
 
@@ -58,10 +52,10 @@ class WaveformUNet(nn.Module):
             checkpoint.into(self)
         self.rate = self.options.rate
         self.other_rates = self.options.other_rates
-        self.granule = math.lcm(PATCH * self.unet.step, BLOCK)
-        frames = self.unet.reach + KERNEL - 1
-        reach = PATCH * frames + PATCH - 1 + 6 * BLOCK
-        self.reach = reach if reach <= self.rate // 2 else None
+        self.length_multiple = math.lcm(PATCH * self.unet.step, BLOCK)
+        frames = self.unet.receptive_field + KERNEL - 1
+        receptive_field = PATCH * frames + PATCH - 1 + 6 * BLOCK
+        self.receptive_field = receptive_field if receptive_field <= self.rate // 2 else None
         self.eval()
         self.dtype = choose_dtype(self, self.options.precision)
 
@@ -70,13 +64,13 @@ class WaveformUNet(nn.Module):
         """The options that a state dict tells."""
         return shape_of(state)
 
-    def forward(self, baseline: Tensor, about: Conditions) -> Estimate:
+    def forward(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> a waveform of the same length."""
         batch, _, samples = baseline.shape
         level = envelope(baseline)
         frames = (baseline / level).reshape(batch, 1, samples // PATCH, PATCH).permute(0, 3, 1, 2)
         with computing(self):
-            lacking = self.head(self.unet(self.front(frames), about, PATCH))
+            lacking = self.head(self.unet(self.front(frames), conditions, PATCH))
         return Estimate(baseline + level * lacking.float().permute(0, 2, 3, 1).reshape(baseline.shape))
 
 

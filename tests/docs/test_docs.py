@@ -12,8 +12,10 @@ from runpy import run_path
 import pytest
 from conftest import ROOT, Upscaler
 
-from upscaler_core import Kind, discover, hookspecs
-from upscaler_core.spec import check, load, parse
+from upscaler_core import Kind, discover
+from upscaler_core.pipeline.check import check, load
+from upscaler_core.pipeline.document import parse
+from upscaler_core.plugins import hookspecs
 
 
 def test_the_cli_page_is_the_real_help():

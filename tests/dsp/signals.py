@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from upscaler_core import MissingDependency, Resample, discover
+from upscaler_core import MissingDependency, discover
+from upscaler_core.dsp import Resample
 
 QUALITIES = ("fast", "balanced", "quality", "exact")
 RATES = (

@@ -14,7 +14,7 @@ from scipy import signal
 from torch import Tensor
 
 from upscaler_core import discover
-from upscaler_core.streaming import run
+from upscaler_core.dsp.streaming import run
 from upscaler_core.testing import contract_tests
 from upscaler_dsp.limiter import REACH, TruePeak, released, smoothed, widest
 
@@ -193,8 +193,8 @@ def test_nothing_is_read_beyond_the_reach():
     x = hard("clicks", 300_000)
     y = x.clone()
     middle = 150_000
-    y[:, : middle - plan.reach] += 3
-    y[:, middle + plan.reach + 1 :] -= 3
+    y[:, : middle - plan.receptive_field] += 3
+    y[:, middle + plan.receptive_field + 1 :] -= 3
     a, b = limited(x), limited(y)
     assert abs(float(a[0, middle] - b[0, middle])) < 1e-6 * float(x[0, middle].abs())
     assert not torch.equal(a, b)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from upscaler_core import Resample, UsageError
+from upscaler_core import UsageError
+from upscaler_core.dsp import Resample
 
 each = pytest.mark.parametrize("resample", ALL.values(), ids=ALL.keys())
 each_dsp = pytest.mark.parametrize("resample", DSP.values(), ids=DSP.keys())
@@ -76,7 +77,7 @@ def test_repeats_itself_and_leaves_its_input(resample: Resample) -> None:
 @each
 def test_results_of_two_calls_live_apart(resample: Resample) -> None:
     plan = resample.plan(44100, 48000)
-    shape = plan.rows, plan.reach + plan.block_in + plan.reach
+    shape = plan.rows, plan.receptive_field + plan.block_in + plan.receptive_field
     windows = noise(2 * shape[0], shape[1]).reshape(2, *shape)
     first = plan.function(windows[0], 0)
     kept = first.clone()
@@ -91,8 +92,12 @@ def test_silence_stays_exact(resample: Resample) -> None:
         gap = noise(1, 120_000)
         gap[:, :20_000] = gap[:, 50_000:80_000] = gap[:, 100_000:] = 0
         out = resample(gap, a, b)
-        reach = resample.plan(a, b).reach
-        for begin, end in ((0, 20_000 - reach), (50_000 + reach, 80_000 - reach), (100_000 + reach, 120_000)):
+        receptive_field = resample.plan(a, b).receptive_field
+        for begin, end in (
+            (0, 20_000 - receptive_field),
+            (50_000 + receptive_field, 80_000 - receptive_field),
+            (100_000 + receptive_field, 120_000),
+        ):
             assert not out[:, math.ceil(begin * b / a) : math.floor((end - 1) * b / a)].any()
         assert out[:, math.ceil(20_000 * b / a) : math.floor(49_000 * b / a)].all()
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from upscaler_core import discover
-from upscaler_core.audio import open_source
+from upscaler_core.files.recording import open_recording
 
 CHANNELS, BLOCK, BLOCKS = 8, 1 << 20, 129
 FRAMES = BLOCK * BLOCKS + 1_000
@@ -34,7 +34,7 @@ def test_beyond_4_gib_wav_becomes_rf64(tmp_path: Path) -> None:
         assert struct.unpack("<QQQ", file.read(24)) == (size - 8, AUDIO, FRAMES)
         file.seek(size - 4 * CHANNELS)
         assert struct.unpack("<8f", file.read()) == tuple(END[:, -1].tolist())
-    with open_source(path, discover()) as source:
+    with open_recording(path, discover()) as source:
         assert (source.info.frames, source.info.format) == (FRAMES, "RF64, 32-bit float")
         read = 0
         for block in source.blocks(BLOCK):

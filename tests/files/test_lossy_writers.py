@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from upscaler_core import AudioInfo, OutputError, discover
-from upscaler_core.audio import open_source
-from upscaler_core.tags import complete
+from upscaler_core.files.recording import open_recording
+from upscaler_core.files.tags import complete
 from upscaler_files import plugin
 from upscaler_files.mp3 import Mp3Exporter
 from upscaler_files.ogg import OggExporter, checksum, renumber
@@ -102,9 +102,9 @@ def test_mp3_has_the_length_and_the_place_of_the_audio(path: Path, rate: int, ch
     for options in modes:
         write(path, audio, "mp3", rate, **options)
         with SoundFileReader().open(path) as written:
-            about = written.info
-            assert (about.rate, about.channels, about.frames) == (rate, channels, 30_001)
-            assert about.format == "MP3, MPEG Layer III"
+            conditions = written.info
+            assert (conditions.rate, conditions.channels, conditions.frames) == (rate, channels, 30_001)
+            assert conditions.format == "MP3, MPEG Layer III"
         back = read(path)
         assert back.shape == audio.shape and lag(audio, back) == 0
 
@@ -116,9 +116,9 @@ def test_ogg_has_the_length_and_the_place_of_the_audio(path: Path, rate: int, ch
     for quality in (0, 8, 10):
         write(path, audio, "ogg", rate, quality=quality)
         with SoundFileReader().open(path) as written:
-            about = written.info
-            assert (about.rate, about.channels, about.frames) == (rate, channels, 70_001)
-            assert about.format == "Ogg, Vorbis"
+            conditions = written.info
+            assert (conditions.rate, conditions.channels, conditions.frames) == (rate, channels, 70_001)
+            assert conditions.format == "Ogg, Vorbis"
         back = read(path)
         assert back.shape == audio.shape and lag(audio, back) == 0
 
@@ -200,10 +200,10 @@ def test_the_defaults_keep_the_treble(path: Path, kind: str, rate: int) -> None:
 @pytest.mark.parametrize(("kind", "channels"), [("mp3", 2), ("ogg", 1), ("ogg", 2), ("ogg", 6)])
 def test_same_audio_same_bytes_however_it_was_cut(tmp_path: Path, kind: str, channels: int) -> None:
     audio = music(200_000, channels)
-    about = AudioInfo(RATE, channels, 1, "x", tags={"title": ["T"]})
+    conditions = AudioInfo(RATE, channels, 1, "x", tags={"title": ["T"]})
     written = set()
     for block in (1 << 30, 65_536, 4_999, 777):
-        write(tmp_path / "x", audio, kind, block=block, source=about)
+        write(tmp_path / "x", audio, kind, block=block, source=conditions)
         written.add((tmp_path / "x").read_bytes())
     assert len(written) == 1
 
@@ -290,7 +290,7 @@ def test_ogg_gives_every_speaker_its_own(path: Path, channels: int) -> None:
 def test_tags_are_carried_over(path: Path, kind: str) -> None:
     unwanted = {"replaygain_track_gain": ["-3 dB"], "software": ["x"]}
     write(path, music(1_000), kind, source=complete(AudioInfo(RATE, 2, 1, "x", tags={**TAGS, **unwanted}), path))
-    with open_source(path, discover()) as written:
+    with open_recording(path, discover()) as written:
         carried = {name: "; ".join(texts) for name, texts in written.info.tags.items()}
         assert carried == {name: "; ".join(texts) for name, texts in TAGS.items()}
         assert written.info.frames == 1_000
@@ -428,8 +428,8 @@ for rate in (1, 1_000, 7_999, 15_000, 26_000, 40_000, 50_001, 192_000):
 @pytest.mark.parametrize("kind", ["mp3", "ogg"])
 @pytest.mark.parametrize("buffered", [False, True])
 def test_a_full_disk_is_never_lost(path: Path, kind: str, buffered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    audio, about = music(20_000), AudioInfo(RATE, 2, 1, "x", tags=TAGS)
-    write(path, audio, kind, source=about)
+    audio, conditions = music(20_000), AudioInfo(RATE, 2, 1, "x", tags=TAGS)
+    write(path, audio, kind, source=conditions)
     size = path.stat().st_size
     real = Path.open
     for room in (0, 10, 100, size // 2, size - 1):
@@ -444,7 +444,7 @@ def test_a_full_disk_is_never_lost(path: Path, kind: str, buffered: bool, monkey
         with monkeypatch.context() as patch:
             patch.setattr(Path, "open", opened)
             with pytest.raises(OutputError, match="the disk is full"):
-                write(path, audio, kind, source=about)
+                write(path, audio, kind, source=conditions)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -15,8 +15,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from upscaler_core import InputError, Registry, Source
-from upscaler_core.audio import open_source
+from upscaler_core import InputError, Registry
+from upscaler_core.files.recording import open_recording
+from upscaler_core.plugins import Source
 from upscaler_files import plugin
 
 RATE = 48_000
@@ -40,7 +41,7 @@ def encoded(container: str, coding: str, audio: np.ndarray, rate: int = RATE, **
 def opened(path: Path, data: bytes | None = None) -> Source:
     if data is not None:
         path.write_bytes(data)
-    return open_source(path, REGISTRY)
+    return open_recording(path, REGISTRY)
 
 
 def whole(source: Source, frames: int = 10_000) -> torch.Tensor:

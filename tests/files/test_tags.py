@@ -26,9 +26,11 @@ from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
-from upscaler_core import ID3_FRAMES, AudioInfo, OutputError, Picture, Pipeline, discover
-from upscaler_core import tags as found
-from upscaler_core.audio import open_source
+from upscaler_core import AudioInfo, OutputError, Pipeline, discover
+from upscaler_core.files import ID3_FRAMES
+from upscaler_core.files import tags as found
+from upscaler_core.files.recording import open_recording
+from upscaler_core.plugins import Picture
 from upscaler_files import tags, wav
 from upscaler_files.flac import FlacExporter
 from upscaler_files.mp3 import Mp3Exporter
@@ -138,8 +140,8 @@ def tagged(folder: Path, kind: str) -> Path:
     return path
 
 
-def about(path: Path) -> AudioInfo:
-    with open_source(path, discover()) as source:
+def conditions(path: Path) -> AudioInfo:
+    with open_recording(path, discover()) as source:
         return source.info
 
 
@@ -172,12 +174,12 @@ def without_mutagen(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tags_and_pictures_travel(tmp_path: Path, source: str, target: str) -> None:
     path, out = tagged(tmp_path, source), tmp_path / f"out.{target}"
     pipeline().write(path, out)
-    info = about(out)
+    info = conditions(out)
     assert {**info.tags} == TEXTS
     assert info.pictures == COVERS
     data = out.read_bytes().lower()
     assert not any(word in data for word in (b"replaygain", b"r128", b"itunnorm", b"rva2"))
-    assert read(out).shape[1] == about(path).frames == info.frames
+    assert read(out).shape[1] == conditions(path).frames == info.frames
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
@@ -199,8 +201,8 @@ def test_tags_and_covers_of_an_m4a_travel(tmp_path: Path, target: str) -> None:
     pipeline().write(path, out)
     expected = {**TEXTS, "discnumber": ("1",), "compilation": ("1",), "bpm": ("120",)}
     del expected["musicbrainz_albumid"]
-    assert about(out).tags == expected
-    assert about(out).pictures == (Picture("image/png", 3, "", png()), Picture("image/jpeg", 3, "", JPEG))
+    assert conditions(out).tags == expected
+    assert conditions(out).pictures == (Picture("image/png", 3, "", png()), Picture("image/jpeg", 3, "", JPEG))
     assert b"replaygain" not in out.read_bytes().lower()
 
 
@@ -212,7 +214,7 @@ def test_info_and_id3_of_a_wav_are_joined(tmp_path: Path) -> None:
     file.add_tags()
     file.tags.add(id3.TIT2(3, ["From ID3"]))
     file.save()
-    assert about(tmp_path / "in.wav").tags == {"title": ("From ID3",), "album": ("From INFO",)}
+    assert conditions(tmp_path / "in.wav").tags == {"title": ("From ID3",), "album": ("From INFO",)}
 
 
 # What the files are
@@ -231,7 +233,7 @@ def test_the_audio_is_that_of_a_file_without_tags(tmp_path: Path, kind: str) -> 
     for number, source in enumerate((FULL, large)):
         write(tmp_path / str(number), kind, source, 70_000)
         assert torch.equal(read(tmp_path / str(number)), read(tmp_path / "plain"))
-        assert about(tmp_path / str(number)).pictures == tuple(source.pictures)
+        assert conditions(tmp_path / str(number)).pictures == tuple(source.pictures)
 
 
 def test_a_wav_stays_plain(tmp_path: Path) -> None:
@@ -286,7 +288,7 @@ def test_what_cannot_be_carried_is_left_out(tmp_path: Path, kind: str) -> None:
     ]
     source = AudioInfo(RATE, 2, 1, "x", tags=odd, pictures=pictures)
     write(tmp_path / "out", kind, found.complete(source, tmp_path / "nothing more"))
-    info = about(tmp_path / "out")
+    info = conditions(tmp_path / "out")
     assert info.tags == {"title": ("ab?",), "date": ("Summer 1999",), "tracknumber": ("A1/9",)}
     (picture,) = info.pictures
     assert (picture.mime, picture.kind, picture.data) == ("image/jpeg", 0, JPEG)
@@ -296,7 +298,7 @@ def test_what_cannot_be_carried_is_left_out(tmp_path: Path, kind: str) -> None:
 def test_a_source_without_tags_makes_a_file_without_tags(tmp_path: Path, kind: str) -> None:
     data = write(tmp_path / "out", kind, AudioInfo(RATE, 2, 1, "x"))
     assert b"ID3" not in data and b"id3 " not in data
-    assert not about(tmp_path / "out").tags
+    assert not conditions(tmp_path / "out").tags
 
 
 @pytest.mark.parametrize("kind", ["mp3", "flac", "ogg", "wav"])
@@ -363,18 +365,21 @@ def test_whatever_mutagen_raises_the_audio_is_kept(tmp_path: Path, kind: str, mo
     path = tagged(tmp_path, kind)
     plain = untagged(tmp_path / f"plain.{kind}", kind)
     monkeypatch.setattr(mutagen, "File", fails)
-    assert about(path).frames == about(plain).frames
+    assert conditions(path).frames == conditions(plain).frames
     monkeypatch.setattr(id3.ID3, "save", fails)
     monkeypatch.setattr(tags, "_blocks", fails)
     write(tmp_path / "out", kind, FULL)
-    assert about(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",) and read(tmp_path / "out").shape == (2, 5_000)
+    assert conditions(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",) and read(tmp_path / "out").shape == (
+        2,
+        5_000,
+    )
 
 
 @pytest.mark.parametrize("kind", ["flac", "ogg"])
 def test_comments_too_long_leave_the_file_as_it_was(tmp_path: Path, kind: str) -> None:
     source = AudioInfo(RATE, 2, 1, "x", tags={"title": ["T"], "lyrics": ["y" * (1 << 24)]})
     write(tmp_path / "out", kind, source)
-    assert about(tmp_path / "out").tags["title"] == ("T",)
+    assert conditions(tmp_path / "out").tags["title"] == ("T",)
     assert read(tmp_path / "out").shape == (2, 5_000)
 
 
@@ -409,7 +414,7 @@ def test_without_mutagen_text_travels(tmp_path: Path, kind: str) -> None:
     assert found.read(path) is None
     pipeline().write(path, tmp_path / f"out.{kind}")
     expected = {"title": ("曲",), "artist": ("A; B",), "tracknumber": ("3",), "date": ("1999-12-31",)}
-    assert about(tmp_path / f"out.{kind}").tags == expected
+    assert conditions(tmp_path / f"out.{kind}").tags == expected
     data = write(tmp_path / "out", kind, FULL)
-    assert about(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",)
+    assert conditions(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",)
     assert png() not in data

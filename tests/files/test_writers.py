@@ -23,8 +23,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from upscaler_core import AudioInfo, OutputError, discover
-from upscaler_core.audio import open_source
-from upscaler_core.tags import complete
+from upscaler_core.files.recording import open_recording
+from upscaler_core.files.tags import complete
 from upscaler_files import plugin, wav
 from upscaler_files.flac import FlacExporter
 from upscaler_files.guard import Guard
@@ -44,8 +44,8 @@ def exporter(kind: str, **options: Any) -> WavExporter | FlacExporter:
 
 
 def write(path: Path, audio: Tensor, kind: str = "wav", rate: int = RATE, block: int = 10_000, **options: Any) -> int:
-    about = {name: options.pop(name) for name in ("source", "seed") if name in options}
-    with exporter(kind, **options).open(path, rate, audio.shape[0], **about) as sink:
+    conditions = {name: options.pop(name) for name in ("source", "seed") if name in options}
+    with exporter(kind, **options).open(path, rate, audio.shape[0], **conditions) as sink:
         for start in range(0, audio.shape[1], block):
             sink.write(audio[:, start : start + block])
     return sink.clipped
@@ -188,10 +188,10 @@ def test_an_unfinished_wav_can_be_read(path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "bits"), [("wav", 24), ("wav", "float"), ("flac", 24)])
 def test_same_input_same_bytes_whatever_the_clock_and_the_blocks(tmp_path: Path, kind: str, bits: int | str) -> None:
-    audio, about = music(50_000, 3), AudioInfo(RATE, 3, 1, "x", tags={"title": ["T"]}, floating=True)
-    write(tmp_path / "a", audio, kind, bits=bits, seed=3, source=about)
+    audio, conditions = music(50_000, 3), AudioInfo(RATE, 3, 1, "x", tags={"title": ["T"]}, floating=True)
+    write(tmp_path / "a", audio, kind, bits=bits, seed=3, source=conditions)
     time.sleep(1.1)
-    write(tmp_path / "b", audio, kind, bits=bits, seed=3, source=about, block=777)
+    write(tmp_path / "b", audio, kind, bits=bits, seed=3, source=conditions, block=777)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -220,7 +220,7 @@ def test_tags_are_carried_over(path: Path, kind: str) -> None:
     unwanted = {"replaygain_track_gain": ["-3 dB"], "software": ["x"]}
     source = AudioInfo(RATE, 2, 1, "x", tags={**TAGS, **unwanted})
     write(path, music(1_000), kind, source=complete(source, path))
-    with open_source(path, discover()) as written:
+    with open_recording(path, discover()) as written:
         carried = {name: "; ".join(texts) for name, texts in written.info.tags.items()}
         assert carried == {name: "; ".join(texts) for name, texts in TAGS.items()}
     assert b"replaygain" not in path.read_bytes().lower()

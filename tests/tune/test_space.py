@@ -9,7 +9,8 @@ from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
 
-from upscaler_core import Component, Kind, Options, Registry, Spec, Use, hookimpl, option
+from upscaler_core import Component, Kind, Options, Registry, hookimpl, option
+from upscaler_core.pipeline import ComponentRef, Spec
 from upscaler_tune.space import Range, parameter, space_of
 
 
@@ -26,7 +27,7 @@ class OtherOptions(Options):
     depth: int = option(4, ge=1, le=9, help="layers")
 
 
-class Weighted(Use):
+class Weighted(ComponentRef):
     weight: float = 1.0
 
 
@@ -35,7 +36,7 @@ class Optimizer(Options):
 
 
 class Recipe(Spec):
-    models: Annotated[dict[str, Use], Kind.MODEL] = option(help="models")
+    models: Annotated[dict[str, ComponentRef], Kind.MODEL] = option(help="models")
     losses: Annotated[list[Weighted], Kind.MODEL] = option([], help="weighted")
     optimizer: Optimizer = option(Optimizer(), help="numbers")
     batch: int = option(8, ge=1, le=4096, help="excerpts")

@@ -10,12 +10,12 @@ from typing import Annotated, Any, cast
 import typer
 import yaml
 
-from upscaler_core import checkpoint
-from upscaler_core.checkpoint import Card, Checkpoint, ModelOptions
-from upscaler_core.cli.guard import guarded, say
-from upscaler_core.components import Kind, near, validate
+from upscaler_core.cli.error_handling import guarded, say
 from upscaler_core.errors import InputError, UpscalerError, UsageError
-from upscaler_core.registry import Registry, discover
+from upscaler_core.models import checkpoint
+from upscaler_core.models.checkpoint import Card, Checkpoint, ModelOptions
+from upscaler_core.plugins.components import Kind, suggest, validate
+from upscaler_core.plugins.registry import Registry, discover
 
 app = typer.Typer(help="List, show, verify or import checkpoints.", invoke_without_command=True, rich_markup_mode=None)
 
@@ -228,5 +228,5 @@ def _named(registry: Registry, name: str) -> list[Path]:
         return [path]
     paths = _paths(registry)
     if not (found := [path for path in paths if path.stem == name]):
-        raise InputError(f"there is no checkpoint '{name}'; {near(name, [path.stem for path in paths])}")
+        raise InputError(f"there is no checkpoint '{name}'; {suggest(name, [path.stem for path in paths])}")
     return found

@@ -9,11 +9,11 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from upscaler_core.cli import scaffold
-from upscaler_core.cli.guard import guarded
-from upscaler_core.components import Component, near
-from upscaler_core.config import Config, read_config, write_config
+from upscaler_core.cli.error_handling import guarded
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
-from upscaler_core.registry import Entry, PluginInfo, Registry, discover
+from upscaler_core.plugins.components import Component, suggest
+from upscaler_core.plugins.config import Config, read_config, write_config
+from upscaler_core.plugins.registry import Entry, PluginInfo, Registry, discover
 
 app = typer.Typer(
     help="List, show, check and write plugins.",
@@ -111,7 +111,7 @@ def switch(disable: Sequence[str], enable: Sequence[str]) -> None:
     known = {plugin.name for plugin in discover().plugins}.union(former)
     for name in (*disable, *enable):
         if name not in known:
-            raise UnknownComponent(f"there is no plugin '{name}'; {near(name, known)}")
+            raise UnknownComponent(f"there is no plugin '{name}'; {suggest(name, known)}")
     disabled = sorted({*former, *disable}.difference(enable))
     path = write_config(Config(disabled_plugins=disabled))
     typer.echo(f"disabled plugins: {', '.join(disabled) or 'none'} (written to {path})")
@@ -136,7 +136,7 @@ def _named(registry: Registry, name: str) -> list[Entry]:
             if plugin.name == name and plugin.trouble:
                 raise PluginError(f"the plugin '{name}' is {plugin.trouble}")
         known = [entry.component.name for entry in registry.entries]
-        raise UnknownComponent(f"there is no component '{name}'; {near(name, known)}{registry.left_out()}")
+        raise UnknownComponent(f"there is no component '{name}'; {suggest(name, known)}{registry.left_out()}")
     return found
 
 

@@ -12,16 +12,19 @@ from typing import Any
 
 import typer
 
-from upscaler_core import batch, spec
-from upscaler_core.cli.render import MOST_ROWS, Renderer
+from upscaler_core.cli.progress import MOST_ROWS, Renderer
+from upscaler_core.cli.result_counter import ResultCounter
 from upscaler_core.cli.run import Request
-from upscaler_core.cli.tally import Tally
-from upscaler_core.engines import execute
 from upscaler_core.errors import UpscalerError, UsageError
-from upscaler_core.events import Event, Failed, Finished, Recorded, Skipped
-from upscaler_core.manifest import EVERYTHING, Manifest, Shard, pipeline_hash
-from upscaler_core.registry import Registry, discover
-from upscaler_core.worker import Task, rehearse
+from upscaler_core.jobs.engines import execute
+from upscaler_core.jobs.events import Event, Failed, Recorded, Skipped
+from upscaler_core.jobs.manifest import EVERYTHING, Manifest, Shard, pipeline_hash
+from upscaler_core.jobs.planning import Job, plan_jobs
+from upscaler_core.jobs.worker import JobSettings, dry_run
+from upscaler_core.pipeline.check import load
+from upscaler_core.pipeline.events import Finished
+from upscaler_core.pipeline.spec import PipelineSpec
+from upscaler_core.plugins.registry import Registry, discover
 
 
 def process(path: Path, request: Request) -> None:
@@ -37,11 +40,11 @@ def process(path: Path, request: Request) -> None:
         output = os.path.normpath(path.parent / pipeline.output) + "/" * pipeline.output.endswith("/")
     if not inputs:
         raise UsageError("name at least one input: a file, a folder or a glob")
-    plan = batch.plan(inputs, output, pipeline, registry)
+    plan = plan_jobs(inputs, output, pipeline, registry)
     jobs = [job for job in plan.jobs if job.name in shard]
     manifest = _manifest(plan.folder, pipeline, registry, request, shard)
     renderer = Renderer(len(jobs), quiet=request.quiet, summary_to_stderr=request.json)
-    tally = Tally(keep=request.json or len(jobs) <= MOST_ROWS)
+    tally = ResultCounter(keep=request.json or len(jobs) <= MOST_ROWS)
     with renderer, contextlib.closing(_events(jobs, pipeline, manifest, request)) as events:
         for event in events:
             if isinstance(event, Recorded) and manifest:
@@ -57,7 +60,7 @@ def process(path: Path, request: Request) -> None:
 
 
 def _manifest(
-    folder: Path | None, pipeline: spec.PipelineSpec, registry: Registry, request: Request, shard: Shard
+    folder: Path | None, pipeline: PipelineSpec, registry: Registry, request: Request, shard: Shard
 ) -> Manifest | None:
     """Where it is kept what was done; nowhere, unless the outputs have a folder of their own."""
     if folder is not None:
@@ -68,27 +71,27 @@ def _manifest(
 
 
 def _events(
-    jobs: Sequence[batch.Job], pipeline: spec.PipelineSpec, manifest: Manifest | None, request: Request
+    jobs: Sequence[Job], pipeline: PipelineSpec, manifest: Manifest | None, request: Request
 ) -> Generator[Event]:
     """Do the files, or say what would come of them."""
     replaces = request.overwrite or request.resume
     recorded = manifest.pipeline if manifest else ""
-    task = Task(pipeline, request.device, replaces, request.skip_existing, request.strict, recorded)
+    task = JobSettings(pipeline, request.device, replaces, request.skip_existing, request.strict, recorded)
     records = manifest.read() if manifest and request.resume else {}
     known = (replace(job, before=records.get(job.name)) for job in jobs)
     if request.dry_run:
-        yield from rehearse(known, task)
+        yield from dry_run(known, task)
     else:
         yield from execute(known, task, request.jobs, request.engine)
 
 
-def _checked(path: Path, registry: Registry, request: Request) -> spec.PipelineSpec:
+def _checked(path: Path, registry: Registry, request: Request) -> PipelineSpec:
     """The pipeline file, after trying the settings: a fault in what was typed is the user's (2), not the file's (3)."""
     allowed = request.allow_local_plugins
-    pipeline = spec.load(path, registry, allow_local_plugins=allowed)
+    pipeline = load(path, registry, allow_local_plugins=allowed)
     try:
         if request.settings:
-            pipeline = spec.load(path, registry, request.settings, allow_local_plugins=allowed)
+            pipeline = load(path, registry, request.settings, allow_local_plugins=allowed)
     except UpscalerError as error:
         raise UsageError(str(error)) from None
     if request.no_limit:
@@ -97,7 +100,7 @@ def _checked(path: Path, registry: Registry, request: Request) -> spec.PipelineS
     return pipeline
 
 
-def summary(tally: Tally, pipeline: spec.PipelineSpec, dry_run: bool) -> dict[str, Any]:
+def summary(tally: ResultCounter, pipeline: PipelineSpec, dry_run: bool) -> dict[str, Any]:
     """The `--json` object."""
     status = {Finished: "would be done" if dry_run else "done", Skipped: "skipped", Failed: "failed"}
     files = [{"status": status[type(result)], **asdict(result)} for result in tally.kept]

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from upscaler_core import presets
-from upscaler_core.components import near
 from upscaler_core.errors import UsageError
+from upscaler_core.pipeline import presets
+from upscaler_core.plugins.components import suggest
 
 Inputs = Annotated[
     list[str] | None,
@@ -150,7 +150,7 @@ def enhance(
     """Send files through a preset."""
     path = presets.path_of(preset)
     if path is None:
-        raise UsageError(f"there is no preset '{preset}'; {near(preset, presets.names())}")
+        raise UsageError(f"there is no preset '{preset}'; {suggest(preset, presets.names())}")
     request = Request(
         inputs, output, _settings(settings, rate), no_limit, device, jobs, dry_run, json, overwrite, skip_existing,
         resume, engine, shard, strict, allow_local_plugins, quiet,

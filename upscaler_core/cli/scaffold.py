@@ -14,9 +14,9 @@ from typing import Annotated
 
 import typer
 
-from upscaler_core.components import Kind, near
 from upscaler_core.errors import OutputError, UsageError
-from upscaler_core.registry import Registry, discover
+from upscaler_core.plugins.components import Kind, suggest
+from upscaler_core.plugins.registry import Registry, discover
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -51,7 +51,7 @@ def new(
 
 def _kind(word: str) -> Kind:
     if word not in list(Kind):
-        raise UsageError(f"--kind {word}: there is no such kind; {near(word, Kind)}")
+        raise UsageError(f"--kind {word}: there is no such kind; {suggest(word, Kind)}")
     return Kind(word)
 
 

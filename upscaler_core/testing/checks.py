@@ -13,11 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from upscaler_core.components import Kind
+from upscaler_core.dsp.plan import Plan
+from upscaler_core.dsp.resample import Resample
+from upscaler_core.dsp.stft import StftConfig, stft
+from upscaler_core.dsp.streaming import run
 from upscaler_core.errors import InputError
-from upscaler_core.protocols import Adversary, AudioInfo, Conditions, EnhancementModel, Estimate, Grid, Plan
-from upscaler_core.spectra import stft
-from upscaler_core.streaming import Resample, run
+from upscaler_core.plugins.components import Kind
+from upscaler_core.plugins.protocols import Adversary, AudioInfo, Conditions, EnhancementModel, Estimate
 from upscaler_core.testing import signals
 from upscaler_core.testing.contracts import Subject, rule
 
@@ -54,7 +56,7 @@ def resampler_plan(subject: Subject) -> str | None:
         plan = subject.built.plan(rate_in, rate_out)
         if not isinstance(plan, Plan):
             return f"plan({rate_in}, {rate_out}) returned {type(plan).__name__}, not a Plan"
-        if min(plan.block_in, plan.block_out, plan.rows) < 1 or plan.reach < 0:
+        if min(plan.block_in, plan.block_out, plan.rows) < 1 or plan.receptive_field < 0:
             return f"plan({rate_in}, {rate_out}) is {plan}"
         if plan.block_in * rate_out != plan.block_out * rate_in:
             return f"{plan.block_in} samples in and {plan.block_out} out are not {rate_in} to {rate_out}"
@@ -65,7 +67,7 @@ def resampler_plan(subject: Subject) -> str | None:
 def resampler_function(subject: Subject) -> str | None:
     for dtype in (torch.float32, torch.float64):
         plan = subject.built.plan(44_100, 48_000)
-        windows = signals.noise((plan.rows, plan.block_in + 2 * plan.reach)).to(dtype)
+        windows = signals.noise((plan.rows, plan.block_in + 2 * plan.receptive_field)).to(dtype)
         before = windows.clone()
         out = plan.function(windows, 0)
         if tuple(out.shape) != (plan.rows, plan.block_out) or out.dtype != dtype:
@@ -117,13 +119,13 @@ def resampler_channels(subject: Subject) -> str | None:
 # ------------------------------------------------------------------------------------------- models and fusions
 
 
-def _about(rate: int, batch: int) -> Conditions:
+def _conditions(rate: int, batch: int) -> Conditions:
     return Conditions(torch.full((batch,), rate / 6.0), torch.zeros(batch, dtype=torch.int64), rate, seed=1)
 
 
 def _window(model: EnhancementModel) -> int:
-    size = max(16_384, 4 * (model.reach or 0))
-    return -(-size // model.granule) * model.granule
+    size = max(16_384, 4 * (model.receptive_field or 0))
+    return -(-size // model.length_multiple) * model.length_multiple
 
 
 def _views(estimate: Estimate) -> list[Tensor]:
@@ -137,9 +139,13 @@ def _close(a: Estimate, b: Estimate, item: slice) -> bool:
 @rule(Kind.MODEL, "rate and granule are positive whole numbers, reach is one or None")
 def model_attributes(subject: Subject) -> str | None:
     model = subject.built
-    whole = all(isinstance(value, int) and value >= 1 for value in (model.rate, model.granule))
-    bounded = model.reach is None or (isinstance(model.reach, int) and model.reach >= 0)
-    return None if whole and bounded else f"rate {model.rate!r}, granule {model.granule!r}, reach {model.reach!r}"
+    whole = all(isinstance(value, int) and value >= 1 for value in (model.rate, model.length_multiple))
+    bounded = model.receptive_field is None or (isinstance(model.receptive_field, int) and model.receptive_field >= 0)
+    return (
+        None
+        if whole and bounded
+        else f"rate {model.rate!r}, granule {model.length_multiple!r}, reach {model.receptive_field!r}"
+    )
 
 
 @rule(Kind.MODEL, "at each of its `other_rates` it returns the same, every frequency scaled with the rate")
@@ -147,9 +153,9 @@ def model_rates(subject: Subject) -> str | None:
     model = subject.built
     x = signals.noise((1, 1, _window(model)))
     with torch.no_grad():
-        told = model(x, _about(model.rate, 1))
+        told = model(x, _conditions(model.rate, 1))
         for rate in getattr(model, "other_rates", ()):
-            if not _close(model(x, _about(rate, 1)), told, slice(None)):
+            if not _close(model(x, _conditions(rate, 1)), told, slice(None)):
                 return f"at {rate} Hz it differs by more than -80 dB"
     return None
 
@@ -166,7 +172,7 @@ def model_shape(subject: Subject) -> str | None:
     x = signals.noise((2, 1, _window(model)))
     before = x.clone()
     with torch.no_grad():
-        estimate = model(x, _about(model.rate, 2))
+        estimate = model(x, _conditions(model.rate, 2))
     if not isinstance(estimate, Estimate):
         return f"it returned {type(estimate).__name__}"
     if not all(bool(view.isfinite().all()) for view in _views(estimate)):
@@ -186,7 +192,7 @@ def model_determinism(subject: Subject) -> str | None:
     model = subject.built
     x = signals.noise((1, 1, _window(model)))
     with torch.no_grad():
-        first, second = (model(x, _about(model.rate, 1)) for _ in range(2))
+        first, second = (model(x, _conditions(model.rate, 1)) for _ in range(2))
     same = all(torch.equal(a, b) for a, b in zip(_views(first), _views(second), strict=True))
     return None if same else "two calls differ"
 
@@ -196,24 +202,24 @@ def model_batch(subject: Subject) -> str | None:
     model = subject.built
     x = signals.noise((2, 1, _window(model)))
     with torch.no_grad():
-        both, alone = model(x, _about(model.rate, 2)), model(x[1:], _about(model.rate, 1))
+        both, alone = model(x, _conditions(model.rate, 2)), model(x[1:], _conditions(model.rate, 1))
     return None if _close(both, alone, slice(1, 2)) else "an item differs from itself alone by more than -80 dB"
 
 
 @rule(Kind.MODEL, "an output sample depends on nothing beyond the declared reach")
-def model_reach(subject: Subject) -> str | None:
+def model_receptive_field(subject: Subject) -> str | None:
     model = subject.built
-    if model.reach is None:
+    if model.receptive_field is None:
         return None
     x = signals.noise((1, 1, _window(model)))
-    middle = x.shape[-1] // 2 // model.granule * model.granule
+    middle = x.shape[-1] // 2 // model.length_multiple * model.length_multiple
     y = x.clone()
-    y[..., middle + model.reach + 1 :] += 0.1
-    y[..., : middle - model.reach] += 0.1
+    y[..., middle + model.receptive_field + 1 :] += 0.1
+    y[..., : middle - model.receptive_field] += 0.1
     with torch.no_grad():
-        a, b = (_at(model(w, _about(model.rate, 1)), middle) for w in (x, y))
+        a, b = (_at(model(w, _conditions(model.rate, 1)), middle) for w in (x, y))
     moved = max(float((u - v).abs().max()) for u, v in zip(a, b, strict=True))
-    return None if moved < 1e-4 else f"a change beyond {model.reach} samples moved the output by {moved:.2g}"
+    return None if moved < 1e-4 else f"a change beyond {model.receptive_field} samples moved the output by {moved:.2g}"
 
 
 class _AnyName(dict[str, Estimate]):
@@ -224,7 +230,7 @@ class _AnyName(dict[str, Estimate]):
 
 
 def _estimates(x: Tensor) -> Mapping[str, Estimate]:
-    grid = Grid()
+    grid = StftConfig()
     spectrum = stft(x, grid)
     whole = Estimate(x, spectrum.abs().clamp(min=1e-7).log(), spectrum.angle(), grid)
     return _AnyName(a=whole, b=whole)
@@ -234,7 +240,7 @@ def _estimates(x: Tensor) -> Mapping[str, Estimate]:
 def fusion_shape(subject: Subject) -> str | None:
     x = signals.noise((2, 1, 16_384))
     estimates = _estimates(x)
-    out, again = (subject.built(estimates, x, _about(48_000, 2)) for _ in range(2))
+    out, again = (subject.built(estimates, x, _conditions(48_000, 2)) for _ in range(2))
     if out.shape != x.shape:
         return f"{list(x.shape)} became {list(out.shape)}"
     if not bool(out.isfinite().all()):
@@ -247,7 +253,7 @@ def fusion_inputs(subject: Subject) -> str | None:
     x = signals.noise((1, 1, 16_384))
     estimates = _estimates(x)
     before = [view.clone() for view in chain([x], *(_views(e) for e in estimates.values()))]
-    subject.built(estimates, x, _about(48_000, 1))
+    subject.built(estimates, x, _conditions(48_000, 1))
     after = chain([x], *(_views(e) for e in estimates.values()))
     return next((said for a, b in zip(before, after, strict=True) if (said := _changed(a, b))), None)
 
@@ -386,7 +392,7 @@ def exporter_bytes(subject: Subject) -> str | None:
 
 @rule(Kind.EXPORTER, "a reader that names its suffix reads back the same rate, channels and, within 1 %, length")
 def exporter_readable(subject: Subject) -> str | None:
-    from upscaler_core.audio import open_source
+    from upscaler_core.files.recording import open_recording
 
     x = signals.band_limited(48_000, 20_000, 0.5, channels=2)
     with tempfile.TemporaryDirectory() as folder:
@@ -394,7 +400,7 @@ def exporter_readable(subject: Subject) -> str | None:
         path = Path(folder) / f"x{suffix}"
         _export(subject, path, x, 10_000)
         try:
-            with open_source(path, subject.registry) as source:
+            with open_recording(path, subject.registry) as source:
                 length = sum(block.shape[-1] for block in source.blocks(4_096))
                 info = source.info
         except InputError as error:
@@ -455,10 +461,10 @@ def reader_blocks(subject: Subject) -> str | None:
 )
 def finisher_plan(subject: Subject) -> str | None:
     plan = subject.built.plan(48_000)
-    if plan.block_in != plan.block_out or plan.block_in < 1 or plan.reach < 0:
+    if plan.block_in != plan.block_out or plan.block_in < 1 or plan.receptive_field < 0:
         return f"the plan is {plan}"
     for dtype in (torch.float32, torch.float64):
-        x = signals.noise((3, plan.block_in + 2 * plan.reach)).to(dtype)
+        x = signals.noise((3, plan.block_in + 2 * plan.receptive_field)).to(dtype)
         before = x.clone()
         out = plan.function(x, 0)
         if tuple(out.shape) != (3, plan.block_in) or out.dtype != dtype:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from upscaler_core.checkpoint import ModelOptions
-from upscaler_core.components import Component, Kind, Options, near, validate
 from upscaler_core.errors import MissingDependency, UnknownComponent
-from upscaler_core.registry import Entry, Registry, discover
+from upscaler_core.models.checkpoint import ModelOptions
+from upscaler_core.plugins.components import Component, Kind, Options, suggest, validate
+from upscaler_core.plugins.registry import Entry, Registry, discover
 
 if TYPE_CHECKING:
     import pytest
@@ -141,7 +141,7 @@ def contract_tests(
     if not found:
         known = [entry.component.name for entry in registry.entries]
         raise UnknownComponent(
-            f"there is no component '{name}' to test: is its plugin installed? {near(name, known)}{registry.left_out()}"
+            f"there is no component '{name}' to test: is its plugin installed? {suggest(name, known)}{registry.left_out()}"
         )
     cases = []
     for entry in found:

@@ -13,12 +13,13 @@ from types import ModuleType, TracebackType
 import torch
 from torch import Tensor
 
-from upscaler_core.chance import noise
-from upscaler_core.components import Component, Options, option
+from upscaler_core.dsp.noise import noise
+from upscaler_core.dsp.plan import Plan
+from upscaler_core.dsp.stft import StftConfig, istft, stft
 from upscaler_core.errors import InputError
-from upscaler_core.hookspecs import hookimpl
-from upscaler_core.protocols import AudioInfo, Conditions, Degraded, Estimate, Grid, Plan
-from upscaler_core.spectra import istft, stft
+from upscaler_core.plugins.components import Component, Options, option
+from upscaler_core.plugins.hookspecs import hookimpl
+from upscaler_core.plugins.protocols import AudioInfo, Conditions, Degraded, Estimate
 
 
 class Nearest:
@@ -30,7 +31,7 @@ class Nearest:
     def plan(self, rate_in: int, rate_out: int) -> Plan:
         """One second in, one second out."""
         at = (torch.arange(rate_out) * rate_in + rate_out // 2) // rate_out
-        return Plan(lambda windows, start: windows[:, 1 + at], rate_in, rate_out, reach=1)
+        return Plan(lambda windows, start: windows[:, 1 + at], rate_in, rate_out, receptive_field=1)
 
 
 class MirrorOptions(Options):
@@ -38,8 +39,8 @@ class MirrorOptions(Options):
 
     rate: int = option(48_000, unit="Hz", ge=8_000, le=384_000, help="the rate it works at")
     level: float = option(0.1, ge=0, le=1, help="how much of the mirrored spectrum is added")
-    reach: int | None = option(64, unit="samples", ge=1, le=10_000, help="declared reach; null = unbounded")
-    granule: int = option(1, unit="samples", ge=1, le=4_096, help="what window lengths are multiples of")
+    receptive_field: int | None = option(64, unit="samples", ge=1, le=10_000, help="declared reach; null = unbounded")
+    length_multiple: int = option(1, unit="samples", ge=1, le=4_096, help="what window lengths are multiples of")
 
 
 class Mirror:
@@ -50,12 +51,12 @@ class Mirror:
 
     def __init__(self, options: MirrorOptions) -> None:
         self.rate, self.level = options.rate, options.level
-        self.granule, self.reach = options.granule, options.reach
+        self.length_multiple, self.receptive_field = options.length_multiple, options.receptive_field
 
-    def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
+    def __call__(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> the baseline and its mirror image."""
-        n = about.start[:, None, None] + torch.arange(baseline.shape[-1])
-        width = 2 * (self.reach or 64) + 1
+        n = conditions.start[:, None, None] + torch.arange(baseline.shape[-1])
+        width = 2 * (self.receptive_field or 64) + 1
         pressed = torch.nn.functional.pad(baseline, (width // 2, width // 2)).unfold(-1, width, 1)
         weights = torch.hann_window(width, periodic=False, dtype=baseline.dtype)
         smooth = 0.01 * (pressed * weights).sum(-1) / weights.sum()
@@ -67,11 +68,11 @@ class Hiss:
 
     def __init__(self, options: MirrorOptions) -> None:
         self.rate, self.level = options.rate, options.level
-        self.granule, self.reach = options.granule, options.reach
+        self.length_multiple, self.receptive_field = options.length_multiple, options.receptive_field
 
-    def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
+    def __call__(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> the baseline and noise."""
-        drawn = [noise(about.seed, "hiss", int(start), baseline.shape[-1]) for start in about.start]
+        drawn = [noise(conditions.seed, "hiss", int(start), baseline.shape[-1]) for start in conditions.start]
         return Estimate(baseline + self.level * torch.stack(drawn)[:, None].to(baseline))
 
 
@@ -79,13 +80,13 @@ class Louder:
     """A spectral model of unbounded reach: the log-magnitude of the baseline, above the cut-off the mean of below."""
 
     def __init__(self, options: MirrorOptions) -> None:
-        self.rate, self.granule, self.reach, self.grid = options.rate, 256, None, Grid()
+        self.rate, self.length_multiple, self.receptive_field, self.grid = options.rate, 256, None, StftConfig()
 
-    def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
+    def __call__(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> a log-magnitude without phase."""
         magnitude = stft(baseline, self.grid).abs().clamp(min=1e-7).log()
-        bins = torch.arange(magnitude.shape[-2]) * about.rate / self.grid.n_fft
-        above = bins[:, None] > about.cutoff_hz[:, None, None, None]
+        bins = torch.arange(magnitude.shape[-2]) * conditions.rate / self.grid.n_fft
+        above = bins[:, None] > conditions.cutoff_hz[:, None, None, None]
         level = magnitude.masked_fill(above, 0).sum(-2, keepdim=True) / (~above).sum(-2, keepdim=True)
         return Estimate(log_magnitude=torch.where(above, level, magnitude), grid=self.grid)
 
@@ -93,12 +94,12 @@ class Louder:
 class MeanFusion:
     """The mean of the waveforms."""
 
-    reach = 0
+    receptive_field = 0
 
     def __init__(self, options: Options) -> None:
         pass
 
-    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, conditions: Conditions) -> Tensor:
         """Waveforms `[batch, 1, time]` -> their mean."""
         waveforms = [e.waveform for e in estimates.values() if e.waveform is not None]
         return torch.stack(waveforms).mean(0)
@@ -117,7 +118,7 @@ class Cross:
     def __init__(self, options: CrossOptions) -> None:
         self.options = options
 
-    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, conditions: Conditions) -> Tensor:
         """Estimates -> `[batch, 1, time]`."""
         loud, timed = estimates[self.options.magnitude], estimates[self.options.phase]
         if loud.log_magnitude is None or loud.grid is None or timed.waveform is None:
@@ -168,7 +169,7 @@ class Gain:
 
     def plan(self, rate: int) -> Plan:
         """Blocks of a tenth of a second."""
-        return Plan(lambda windows, start: windows * self.factor, rate // 10, rate // 10, reach=0)
+        return Plan(lambda windows, start: windows * self.factor, rate // 10, rate // 10, receptive_field=0)
 
 
 class RawExporter:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from upscaler_core.registry import Registry
+from upscaler_core.plugins.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,8 +7,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from upscaler_core.protocols import Conditions, Estimate, Grid
-from upscaler_core.spectra import stft
+from upscaler_core.dsp.stft import StftConfig, stft
+from upscaler_core.plugins.protocols import Conditions, Estimate
 from upscaler_core.testing.signals import speech
 
 CUTOFF_HZ = 12_000
@@ -21,18 +21,18 @@ FLOOR = 1e-4
 class Tiny(nn.Module):
     """The baseline, and through one short filter its spectrum mirrored about a quarter of the rate, x·(−1)ⁿ."""
 
-    rate, granule, reach = 48_000, 1, TAPS // 2
+    rate, length_multiple, receptive_field = 48_000, 1, TAPS // 2
 
     def __init__(self) -> None:
         super().__init__()
         impulse = nn.functional.pad(torch.tensor([0.01]), (TAPS // 2, TAPS // 2))
         self.weight = nn.Parameter(impulse[None, None])
 
-    def forward(self, baseline: Tensor, about: Conditions) -> Estimate:
+    def forward(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> an estimate of the same length."""
-        position = about.start[:, None, None] + torch.arange(baseline.shape[-1], device=baseline.device)
+        position = conditions.start[:, None, None] + torch.arange(baseline.shape[-1], device=baseline.device)
         mirrored = baseline * (1 - 2 * (position % 2))
-        return Estimate(baseline + nn.functional.conv1d(mirrored, self.weight, padding=self.reach))
+        return Estimate(baseline + nn.functional.conv1d(mirrored, self.weight, padding=self.receptive_field))
 
 
 @cache
@@ -43,7 +43,7 @@ def trained() -> Tiny:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     for _ in range(STEPS):
         optimizer.zero_grad()
-        torch.autograd.backward(distance(model(baseline, about()).waveform, target))
+        torch.autograd.backward(distance(model(baseline, conditions()).waveform, target))
         optimizer.step()
     return model.eval().requires_grad_(False)
 
@@ -56,7 +56,7 @@ def pair() -> tuple[Tensor, Tensor]:
     return torch.fft.irfft(spectrum, target.shape[-1]), target
 
 
-def about() -> Conditions:
+def conditions() -> Conditions:
     """What a model is told of that second."""
     return Conditions(torch.tensor([float(CUTOFF_HZ)]), torch.zeros(1, dtype=torch.int64), Tiny.rate)
 
@@ -65,7 +65,7 @@ def distance(estimate: Tensor | None, target: Tensor) -> Tensor:
     """Mean distance of the log-magnitudes (natural log) of two `[1, 1, time]` above the cut-off."""
     if estimate is None:
         raise TypeError("a spectral estimate has no waveform")
-    grid = Grid()
+    grid = StftConfig()
     first = CUTOFF_HZ * grid.n_fft // Tiny.rate
     near, far = ((stft(x, grid).abs() + FLOOR).log()[:, :, first:] for x in (estimate, target))
     return (near - far).abs().mean()

@@ -67,9 +67,9 @@ def test_untrained_it_goes_on_falling_by_12_db_an_octave() -> None:
 
 def test_what_is_below_the_cutoff_stays() -> None:
     x = limited(white())
-    about = Conditions(torch.tensor([float(CUTOFF)]), torch.zeros(1, dtype=torch.int64), RATE)
+    conditions = Conditions(torch.tensor([float(CUTOFF)]), torch.zeros(1, dtype=torch.int64), RATE)
     with torch.no_grad():
-        y = discover().model("band-envelope")(x[None], about).waveform
+        y = discover().model("band-envelope")(x[None], conditions).waveform
     assert y is not None
     assert level(limited(y[0] - x, 0.9 * CUTOFF), 0, 0.9 * CUTOFF) < level(x, 0, 0.9 * CUTOFF) - 45
 

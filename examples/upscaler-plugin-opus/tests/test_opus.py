@@ -12,7 +12,9 @@ import soundfile as sf
 import torch
 from mutagen.oggopus import OggOpus
 from torch import Tensor
-from upscaler_core import AudioInfo, MissingDependency, OutputError, Picture, Pipeline, discover, open_source
+from upscaler_core import AudioInfo, MissingDependency, OutputError, Pipeline, discover
+from upscaler_core.files import open_recording
+from upscaler_core.plugins import Picture
 from upscaler_core.testing import contract_tests
 from upscaler_core.testing.project import Upscaler
 
@@ -47,7 +49,7 @@ def write(path: Path, x: Tensor, rate: int = RATE, source: AudioInfo | None = No
 
 
 def read(path: Path) -> Tensor:
-    with open_source(path, discover()) as source:
+    with open_recording(path, discover()) as source:
         return torch.cat(list(source.blocks(65_536)), -1)
 
 
@@ -152,7 +154,7 @@ def test_tags_and_cover_travel(tmp_path: Path) -> None:
     tags = {"title": ["Ö = ü"], "artist": ["One", "Two"], "tracknumber": ["3/12"], "mood": ["calm\nand more"]}
     write(tmp_path / "first.opus", music(1.0), source=AudioInfo(RATE, 2, None, "", tags=tags, pictures=[cover]))
     Pipeline(discover().resampler("linear"), RATE).write(tmp_path / "first.opus", tmp_path / "second.opus")
-    with open_source(tmp_path / "second.opus", discover()) as source:
+    with open_recording(tmp_path / "second.opus", discover()) as source:
         assert {name: list(values) for name, values in source.info.tags.items()} == tags
         assert list(source.info.pictures) == [cover]
     found = OggOpus(tmp_path / "second.opus")

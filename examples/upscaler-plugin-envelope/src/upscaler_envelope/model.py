@@ -16,15 +16,8 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from upscaler_core import (
-    Conditions,
-    Estimate,
-    choose_dtype,
-    computing,
-    fixed_initialization,
-    load_checkpoint,
-    noise,
-)
+from upscaler_core import Conditions, Estimate, load_checkpoint, noise
+from upscaler_core.models import choose_dtype, computing, fixed_initialization
 
 from upscaler_envelope.plugin import BandEnvelopeOptions
 from upscaler_envelope.sine_stft import BINS, HOP, SIZE, analysis, synthesis
@@ -47,8 +40,10 @@ TO_BELS = 2 / math.log(10)
 class BandEnvelope(nn.Module):
     """The model `band-envelope`."""
 
-    granule = HOP
-    reach = SIZE // 2 + FRAMES // 2 * HOP + SIZE // 2  # to a frame's centre, to its neighbour's, to that one's end
+    length_multiple = HOP
+    receptive_field = (
+        SIZE // 2 + FRAMES // 2 * HOP + SIZE // 2
+    )  # to a frame's centre, to its neighbour's, to that one's end
 
     def __init__(self, options: BandEnvelopeOptions) -> None:
         super().__init__()
@@ -68,36 +63,40 @@ class BandEnvelope(nn.Module):
         self.eval()
         self.dtype = choose_dtype(self, self.options.precision)
 
-    def forward(self, baseline: Tensor, about: Conditions) -> Estimate:
+    def forward(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> a waveform of the same shape."""
         spectrum = analysis(baseline[:, 0].float())
-        octaves = self._octaves(about)
-        put_in = torch.polar(self._envelope(spectrum, octaves, about).exp(), _phases(about, spectrum))
+        octaves = self._octaves(conditions)
+        put_in = torch.polar(self._envelope(spectrum, octaves, conditions).exp(), _phases(conditions, spectrum))
         filled = torch.where(octaves[:, None] >= 0, put_in, spectrum)
         return Estimate(synthesis(filled, baseline.shape[-1])[:, None])
 
-    def objective(self, estimate: Estimate, target: Tensor, about: Conditions) -> Mapping[str, Tensor]:
+    def objective(self, estimate: Estimate, target: Tensor, conditions: Conditions) -> Mapping[str, Tensor]:
         """Log-spectral distance above the cut-off, as far up as the recording reaches: root mean square over bins."""
         assert estimate.waveform is not None
         made, wanted = (_log_magnitude(analysis(x[:, 0])) for x in (estimate.waveform, target))
-        octaves = self._octaves(about)
-        end = math.inf if about.bandwidth_hz is None else (about.bandwidth_hz / about.cutoff_hz).log2()[:, None]
+        octaves = self._octaves(conditions)
+        end = (
+            math.inf
+            if conditions.bandwidth_hz is None
+            else (conditions.bandwidth_hz / conditions.cutoff_hz).log2()[:, None]
+        )
         scored = ((octaves >= 0) & (octaves < end)).float()[:, None]
         squares = (TO_BELS * (made - wanted)).square() * scored
         return {"distance": (squares.sum(-1) / scored.sum(-1).clamp(min=1) + 1e-6).sqrt().mean()}
 
-    def _octaves(self, about: Conditions) -> Tensor:
+    def _octaves(self, conditions: Conditions) -> Tensor:
         """How far each bin is above the cut-off, octaves: `[batch, bin]`."""
-        f = torch.arange(BINS, device=about.cutoff_hz.device).clamp(min=0.5) * self.rate / SIZE
-        return (f / about.cutoff_hz[:, None]).log2()
+        f = torch.arange(BINS, device=conditions.cutoff_hz.device).clamp(min=0.5) * self.rate / SIZE
+        return (f / conditions.cutoff_hz[:, None]).log2()
 
-    def _envelope(self, spectrum: Tensor, octaves: Tensor, about: Conditions) -> Tensor:
+    def _envelope(self, spectrum: Tensor, octaves: Tensor, conditions: Conditions) -> Tensor:
         """Log-magnitudes of the noise `[batch, frame, bin]`; what they say below the cut-off means nothing."""
         logs = _log_magnitude(spectrum)
         level = logs @ _anchor(octaves)
         told = logs @ _bells(octaves, self.options.bands) - level
         around = nn.functional.pad(told, (0, 0, FRAMES // 2, FRAMES // 2)).unfold(1, FRAMES, 1).flatten(-2)
-        cutoff = (about.cutoff_hz / 8_000).log2()[:, None, None].expand_as(level)
+        cutoff = (conditions.cutoff_hz / 8_000).log2()[:, None, None].expand_as(level)
         with computing(self):
             offset: Tensor = self.net(torch.cat([around, level / 3, cutoff], -1)).float()
         return level - FALL * octaves.clamp(min=0)[:, None] + offset @ _hats(octaves)
@@ -128,11 +127,11 @@ def _hats(octaves: Tensor) -> Tensor:
     return (1 - (place - points).abs()).clamp(min=0)
 
 
-def _phases(about: Conditions, spectrum: Tensor) -> Tensor:
+def _phases(conditions: Conditions, spectrum: Tensor) -> Tensor:
     """Phases `[batch, frame, bin]` by the frames' place in the stream: the same however it is cut."""
     _, frames, bins = spectrum.shape
     drawn = [
-        noise(about.seed, "band-envelope", int(start) // HOP * bins, frames * bins, uniform=True)
-        for start in about.start
+        noise(conditions.seed, "band-envelope", int(start) // HOP * bins, frames * bins, uniform=True)
+        for start in conditions.start
     ]
     return 2 * math.pi * torch.stack(drawn).view(-1, frames, bins).to(spectrum.device)

@@ -6,7 +6,8 @@ import base64
 import struct
 from collections.abc import Iterator
 
-from upscaler_core import AudioInfo, Picture
+from upscaler_core import AudioInfo
+from upscaler_core.plugins import Picture
 
 
 def comments(source: AudioInfo) -> Iterator[str]:
@@ -29,9 +30,9 @@ def comments(source: AudioInfo) -> Iterator[str]:
 
 def _block(picture: Picture) -> bytes:
     """RFC 9639, 8.8; a width, height, depth and number of colours of 0 are unknown ones."""
-    mime, about = picture.mime.encode(), picture.description.encode()
+    mime, conditions = picture.mime.encode(), picture.description.encode()
     return b"".join((
         struct.pack(">II", picture.kind, len(mime)), mime,
-        struct.pack(">I", len(about)), about,
+        struct.pack(">I", len(conditions)), conditions,
         bytes(16), struct.pack(">I", len(picture.data)), picture.data,
     ))  # fmt: skip

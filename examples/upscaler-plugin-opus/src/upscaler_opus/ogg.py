@@ -37,13 +37,13 @@ class Page:
     """One page, without what changes with its place."""
 
     flags: int
-    granule: int
+    length_multiple: int
     lacing: bytes
     body: bytes
 
     def written(self, serial: int, sequence: int) -> bytes:
         """The page as it stands in a file, with its checksum."""
-        fields = (b"OggS", 0, self.flags, self.granule, serial, sequence)
+        fields = (b"OggS", 0, self.flags, self.length_multiple, serial, sequence)
         rest = self.lacing + self.body
         blank = _HEAD.pack(*fields, 0, len(self.lacing)) + rest
         return _HEAD.pack(*fields, _checksum(blank), len(self.lacing)) + rest
@@ -68,9 +68,9 @@ def retag(encoded: BinaryIO, target: BinaryIO, tags: bytes, serial: int) -> None
 def read(file: BinaryIO) -> Iterator[Page]:
     """The pages from here on; what is cut off is left out."""
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
-        _, _, flags, granule, _, _, _, segments = _HEAD.unpack(head)
+        _, _, flags, length_multiple, _, _, _, segments = _HEAD.unpack(head)
         lacing = file.read(segments)
-        yield Page(flags, granule, lacing, file.read(sum(lacing)))
+        yield Page(flags, length_multiple, lacing, file.read(sum(lacing)))
 
 
 def paginate(packet: bytes) -> Iterator[Page]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from upscaler_core import EnhancementModel, Estimate, Grid, Pipeline, UsageError, discover
+from upscaler_core import Estimate, Pipeline, StftConfig, UsageError, discover
+from upscaler_core.plugins import EnhancementModel
 from upscaler_core.testing import Upscaler
 
 ROOT = Path(__file__).parent.parent
@@ -23,7 +24,7 @@ def test_twice_the_same_model_is_that_model(tiny_model: EnhancementModel, speech
 
 def test_a_model_without_a_waveform_is_refused() -> None:
     """In a sentence."""
-    magnitude = Estimate(log_magnitude=torch.zeros(1, 1, 513, 5), grid=Grid())
+    magnitude = Estimate(log_magnitude=torch.zeros(1, 1, 513, 5), grid=StftConfig())
     with pytest.raises(UsageError, match="needs a waveform"):
         discover().fusion("example")({"a": magnitude}, torch.zeros(1, 1, 1_024), None)  # type: ignore[arg-type]
 

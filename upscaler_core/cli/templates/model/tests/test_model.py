@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 def test_a_tone_is_mirrored_about_a_quarter_of_the_rate() -> None:
     """1 kHz at 48 kHz gives 23 kHz, at the level asked for."""
     low, high = (signals.tone(hz, 48_000, 48_000)[None, None] for hz in (1_000, -23_000))
-    about = Conditions(torch.tensor([8_000.0]), torch.zeros(1, dtype=torch.int64), 48_000)
-    added = discover().model("example", level_db=-20)(low, about).waveform
+    conditions = Conditions(torch.tensor([8_000.0]), torch.zeros(1, dtype=torch.int64), 48_000)
+    added = discover().model("example", level_db=-20)(low, conditions).waveform
     assert added is not None
     assert torch.allclose(added - low, 0.1 * high, atol=1e-6)
 

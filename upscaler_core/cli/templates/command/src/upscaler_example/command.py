@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from upscaler_core import Options, discover, open_source, run_app
+from upscaler_core import Options, discover, run_app
+from upscaler_core.files import open_recording
 
 BLOCK = 65_536
 """Samples read at a time, so that memory does not grow with the file."""
@@ -41,5 +42,5 @@ def peak(path: Path) -> float:
     Raises:
         InputError: it cannot be read.
     """
-    with open_source(path, discover()) as source:
+    with open_recording(path, discover()) as source:
         return max((float(block.abs().max()) for block in source.blocks(BLOCK)), default=0.0)

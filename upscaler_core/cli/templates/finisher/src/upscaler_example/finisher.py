@@ -19,4 +19,4 @@ class Gain:
 
     def plan(self, rate: int) -> Plan:
         """Windows of a tenth of a second at `rate` Hz; no output sample depends on another one's place."""
-        return Plan(lambda windows, start: windows * self.factor, rate // 10, rate // 10, reach=0)
+        return Plan(lambda windows, start: windows * self.factor, rate // 10, rate // 10, receptive_field=0)

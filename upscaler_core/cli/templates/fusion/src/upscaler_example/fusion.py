@@ -14,13 +14,13 @@ from upscaler_example.plugin import MeanOptions
 class Mean:
     """The fusion."""
 
-    reach = 0
+    receptive_field = 0
     """An output sample depends on the estimates at its place alone."""
 
     def __init__(self, options: MeanOptions) -> None:
         self.dry = options.dry
 
-    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, about: Conditions) -> Tensor:
+    def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, conditions: Conditions) -> Tensor:
         """Estimates by the models' names, baseline `[batch, 1, time]` -> `[batch, 1, time]`.
 
         Raises:

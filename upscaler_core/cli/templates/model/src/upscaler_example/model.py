@@ -21,14 +21,14 @@ class Mirror:
 
     rate = 48_000
     """Hz."""
-    granule = 1
-    reach = 0
+    length_multiple = 1
+    receptive_field = 0
     """An output sample depends on the input sample at its place alone."""
 
     def __init__(self, options: MirrorOptions) -> None:
         self.gain = 10 ** (options.level_db / 20)
 
-    def __call__(self, baseline: Tensor, about: Conditions) -> Estimate:
+    def __call__(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> the baseline and its mirror image."""
-        position = about.start[:, None, None] + torch.arange(baseline.shape[-1], device=baseline.device)
+        position = conditions.start[:, None, None] + torch.arange(baseline.shape[-1], device=baseline.device)
         return Estimate(baseline + self.gain * baseline * (1 - 2 * (position % 2)))

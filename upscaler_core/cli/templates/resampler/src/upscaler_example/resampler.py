@@ -26,4 +26,4 @@ class Nearest:
         periods = max(1, self.window * common // rate_in)
         block_in, block_out = rate_in // common * periods, rate_out // common * periods
         nearest = (torch.arange(block_out) * block_in + block_out // 2) // block_out
-        return Plan(lambda windows, start: windows[:, 1 + nearest], block_in, block_out, reach=1)
+        return Plan(lambda windows, start: windows[:, 1 + nearest], block_in, block_out, receptive_field=1)

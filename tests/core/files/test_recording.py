@@ -1,0 +1,112 @@
+"""Files through a pipeline in Python: the survey, what is told, and outputs that are whole or absent."""
+
+import pytest
+import soundfile as sf
+import torch
+
+from upscaler_core import InputError, OutputError, Pipeline, UsageError, atomic, discover
+from upscaler_core.files import Recording, atomic_write
+from upscaler_core.pipeline.events import Advanced, Finished, Started, Warned
+from upscaler_core.testing import signals
+from upscaler_core.testing.fakes import Hiss, MirrorOptions
+
+
+@pytest.fixture
+def limited(tmp_path):
+    """A 48 kHz file whose content ends at 8 kHz."""
+    path = tmp_path / "limited.wav"
+    sf.write(path, signals.band_limited(48_000, 8_000, 6.0, channels=2).T.numpy(), 48_000, subtype="PCM_24")
+    return path
+
+
+def pipeline_of(**settings):
+    model = Hiss(MirrorOptions(receptive_field=64, level=0.01))
+    resampler = discover().resampler("poly-sinc-hq", dsp_quality="fast")
+    return Pipeline(resampler, target_rate=48_000, models={"hiss": model}, **settings)
+
+
+def test_a_file_is_surveyed_then_enhanced_above_its_cutoff(limited, tmp_path):
+    told = []
+    done = pipeline_of().write(limited, tmp_path / "out.wav", on_event=told.append)
+    assert isinstance(done, Finished)
+    assert done.cutoff_hz == pytest.approx(8_000, rel=0.05)
+    assert (done.added, done.note, done.frames, done.seconds) == (True, "", 288_000, 6.0)
+    assert [type(told[0]), told[0].passes] == [Started, 2]
+    assert sum(event.seconds for event in told if isinstance(event, Advanced)) == pytest.approx(12.0)
+    source, out = (torch.from_numpy(sf.read(path)[0].T) for path in (limited, tmp_path / "out.wav"))
+    added = torch.fft.rfft(out - source).abs().square().mean(0)
+    f = torch.fft.rfftfreq(source.shape[-1], 1 / 48_000)
+    assert added[f > 9_000].mean() > 1e4 * added[f < 7_000].mean()
+
+
+def test_a_full_band_file_is_the_baseline_and_says_so(tmp_path):
+    sf.write(tmp_path / "full.wav", signals.noise((96_000, 1)).numpy(), 48_000, subtype="FLOAT")
+    done = pipeline_of().write(tmp_path / "full.wav", tmp_path / "out.wav")
+    assert not done.added
+    assert done.note == "full band: content to 24.0 kHz"
+    assert (sf.read(tmp_path / "full.wav")[0] == sf.read(tmp_path / "out.wav")[0]).all()
+
+
+def test_damage_is_told_once_or_refused(limited, tmp_path):
+    limited.write_bytes(limited.read_bytes()[:500_001])
+    told = []
+    done = pipeline_of().write(limited, tmp_path / "out.wav", on_event=told.append)
+    assert [type(event) for event in told].count(Warned) == len(done.warnings) == 1
+    assert "damaged" in done.warnings[0]
+    with pytest.raises(InputError, match=r"limited\.wav is damaged"):
+        pipeline_of().write(limited, tmp_path / "strict.wav", strict=True)
+    assert not (tmp_path / "strict.wav").exists()
+
+
+def test_a_reader_that_fails_midway_leaves_nothing(limited, tmp_path, monkeypatch):
+    def fail(self, frames=0):
+        yield from ()
+        raise InputError("the tape tore")
+
+    monkeypatch.setattr(Recording, "blocks", fail)
+    with pytest.raises(InputError, match="the tape tore"):
+        pipeline_of(cutoff_hz=8_000.0).write(limited, tmp_path / "new" / "out.wav")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_whole_or_absent(tmp_path, monkeypatch, nameless):
+    if not nameless:  # a file system, or a system, without nameless files
+        monkeypatch.setattr(atomic, "_open_nameless", lambda folder: None)
+    target = tmp_path / "a" / "b" / "out.bin"
+    with atomic_write(target) as part:
+        part.write_bytes(b"first")
+        assert not target.exists()
+    assert target.read_bytes() == b"first"
+    failing = atomic_write(target)
+    failing.__enter__().write_bytes(b"second, half of i")
+    assert not failing.__exit__(RuntimeError, RuntimeError(), None)
+    assert target.read_bytes() == b"first"
+    assert [path.name for path in target.parent.iterdir()] == ["out.bin"]
+
+
+def test_outputs_that_cannot_be_are_refused_in_a_sentence(limited, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.wav").mkdir()
+    with pytest.raises(OutputError, match=r"file/x\.wav cannot be written"):
+        pipeline_of().write(limited, tmp_path / "file" / "x.wav")
+    with pytest.raises(UsageError, match="is a folder"):
+        pipeline_of().write(limited, tmp_path / "folder.wav")
+    with pytest.raises(UsageError, match="is the input itself"):
+        pipeline_of().write(limited, limited, overwrite=True)
+    (tmp_path / "taken.wav").write_text("")
+    with pytest.raises(OutputError, match="--overwrite"):
+        pipeline_of().write(limited, tmp_path / "taken.wav")
+
+
+def test_a_third_partys_reader_and_exporter_are_picked_by_suffix(fake_registry, limited, tmp_path):
+    pipeline = pipeline_of(cutoff_hz=8_000.0)
+    x = signals.noise((2, 4_800))
+    with fake_registry.exporter("raw").open(tmp_path / "x.raw", 48_000, 2) as sink:
+        sink.write(x)
+    done = pipeline.write(tmp_path / "x.raw", tmp_path / "y.raw", registry=fake_registry)
+    assert done.frames == 4_800
+    with pytest.raises(UsageError, match=r"no exporter writes '\.wav'; choose from \.raw"):
+        pipeline.write(tmp_path / "x.raw", tmp_path / "y.wav", registry=fake_registry)
+    with pytest.raises(InputError, match="it does not begin with 'raw'"):
+        pipeline.write(limited, tmp_path / "z.raw", registry=fake_registry)

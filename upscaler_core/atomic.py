@@ -1,0 +1,50 @@
+"""Files that are whole or absent: nothing half-written is ever met under a file's name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from upscaler_core.errors import OutputError
+
+
+@contextlib.contextmanager
+def atomic_write(target: Path) -> Iterator[Path]:
+    """Give a path to write to, which becomes `target` only when the body ends well.
+
+    Where the file system can, the file has no name until then, so that even a killed process leaves nothing behind;
+    elsewhere it is hidden and removed.
+
+    Raises:
+        OutputError: the folder cannot be made or written to.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        nameless = _open_nameless(target.parent)
+        hidden = target.parent / f".upscaler-{os.getpid()}-{time.monotonic_ns()}.part"
+        try:
+            yield Path(f"/proc/{os.getpid()}/fd/{nameless}") if nameless is not None else hidden
+            if nameless is not None:
+                os.fsync(nameless)
+                # Only with a folder's descriptor, unused here, does CPython call linkat, which follows the link.
+                os.link(f"/proc/self/fd/{nameless}", hidden, src_dir_fd=nameless, follow_symlinks=True)
+            hidden.replace(target)
+        finally:
+            hidden.unlink(missing_ok=True)
+            if nameless is not None:
+                os.close(nameless)
+    except (OSError, OutputError) as error:
+        raise OutputError(f"{target} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _open_nameless(folder: Path) -> int | None:
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None or not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        return os.open(folder, flag | os.O_RDWR, 0o666)
+    except OSError:
+        return None

@@ -1,0 +1,211 @@
+"""Events as people see them: Rich bars on a terminal, plain lines elsewhere, a table at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console, JustifyMethod
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from upscaler_core.cli.result_counter import ResultCounter
+from upscaler_core.jobs.events import Event, Failed, Result, Skipped
+from upscaler_core.pipeline.events import Advanced, Finished, Started, Warned
+
+COLUMNS: dict[str, JustifyMethod] = {
+    "file": "left",
+    "output": "left",
+    "Hz": "right",
+    "length": "right",
+    "content to": "right",
+    "added": "left",
+    "limited": "left",
+    "speed": "right",
+}
+"""The summary's; those with nothing in them are left out."""
+
+MOST_ROWS = 1_000
+"""A summary of more files is its totals alone."""
+
+
+class Speed(ProgressColumn):
+    """Seconds of audio done in one second."""
+
+    def render(self, task: Task) -> Text:
+        """Such as `52x`; blank before anything is done."""
+        seconds = task.fields["audio"]
+        return Text(f"{seconds / task.elapsed:.0f}x" if seconds and task.elapsed else "", style="cyan")
+
+
+class Renderer:
+    """A listener to events (see `events.py`): call it with each; use it as a context while work goes on.
+
+    Args:
+        files: how many there are in all.
+        quiet: show errors only.
+        summary_to_stderr: standard output is taken.
+    """
+
+    def __init__(self, files: int, *, quiet: bool, summary_to_stderr: bool) -> None:
+        self.errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.out = self.errors if summary_to_stderr else Console(highlight=False)
+        self.quiet = quiet
+        self.files = files
+        self.done = 0
+        self.audio = 0.0
+        self.began = time.monotonic()
+        self.bars: dict[Path, TaskID] = {}
+        self.progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            Speed(),
+            TimeRemainingColumn(compact=True),
+            console=self.errors,
+            transient=True,
+            disable=quiet or not self.errors.is_terminal,
+        )
+        self.plain = not quiet and not self.errors.is_terminal
+
+    def __enter__(self) -> Renderer:
+        self.progress.start()
+        self.all = self.progress.add_task(
+            f"all {self.files} files", total=self.files, visible=self.files > 1, audio=0.0
+        )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Started(source, seconds, passes):
+                self._clear(source)  # of the process that crashed at it
+                total = seconds * passes if seconds else None
+                self.bars[source] = self.progress.add_task(_short(source), total=total, passes=passes, audio=0.0)
+                if self.plain:
+                    self._line(f"{source}: {clock(seconds) if seconds else 'unknown length'}")
+            case Advanced(source, seconds):
+                self._advance(source, seconds)
+            case Warned(source, message):
+                if not self.quiet:
+                    self._line(f"[yellow]warning:[/] {escape(str(source))}: {escape(message)}", markup=True)
+            case Finished() | Skipped() | Failed():
+                self._result(event)
+
+    def _advance(self, source: Path, seconds: float) -> None:
+        """Move a file's bar, and the bar of all by the file's share."""
+        mine = self.bars[source]
+        begun = 0.0
+        for task in self.progress.tasks:
+            if task.id == mine:
+                audio = seconds / task.fields["passes"]
+                self.audio += audio
+                self.progress.update(mine, advance=seconds, audio=task.fields["audio"] + audio)
+            if task.id != self.all and task.total:
+                begun += min(1.0, task.completed / task.total)
+        self.progress.update(self.all, completed=self.done + begun, audio=self.audio)
+
+    def _result(self, event: Result) -> None:
+        self.done += 1
+        self._clear(event.source)
+        self.progress.update(self.all, completed=self.done)
+        if isinstance(event, Failed):
+            self._line(f"[red]failed:[/] {escape(event.message)}", markup=True)
+        elif self.plain and isinstance(event, Finished):
+            left = (time.monotonic() - self.began) / self.done * (self.files - self.done)
+            count = f"[{self.done}/{self.files}, {clock(left)} left] " if self.files > 1 else ""
+            self._line(f"{count}{event.target}: {event.seconds / max(event.elapsed, 1e-9):.0f}x real time")
+
+    def _clear(self, source: Path) -> None:
+        """Take a file's bar away, if it has one."""
+        if source in self.bars:
+            self.progress.remove_task(self.bars.pop(source))
+
+    def _line(self, text: str, markup: bool = False) -> None:
+        self.errors.print(text, markup=markup)
+
+    def summary(self, tally: ResultCounter, *, dry_run: bool) -> None:
+        """Print the table at the end, unless it would be long, and the totals."""
+        if self.quiet:
+            return
+        if not self.out.is_terminal:
+            self.out.width = max(self.out.width, 200)  # a pipe or a file has no edge to wrap at
+        if 0 < len(tally.kept) <= MOST_ROWS:
+            self.out.print(_table([_row(result, dry_run) for result in tally.kept]))
+        verb = "would be done" if dry_run else "done"
+        counts = [f"{tally.done} {verb}", f"{tally.codes.total()} failed", f"{tally.skipped} skipped"]
+        elapsed = time.monotonic() - self.began
+        total = ", ".join(count for count in counts if not count.startswith("0 ")) or "nothing to do"
+        if tally.done and not dry_run:
+            total += f"; {clock(tally.seconds)} of audio in {clock(elapsed)} ({tally.seconds / elapsed:.0f}x real time)"
+        self.out.print(total)
+        sys.stdout.flush()
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    used = [index for index, column in enumerate(zip(*rows, strict=True)) if any(column)]
+    for index, (column, justify) in enumerate(COLUMNS.items()):
+        if index in used:
+            table.add_column(column, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(row[index]) for index in used))
+    return table
+
+
+def _row(result: Result, dry_run: bool) -> tuple[str, ...]:
+    match result:
+        case Failed(source, _, _):
+            return source.name, "failed", "", "", "", "", "", ""
+        case Skipped(source, target):
+            return source.name, f"{target} (exists, skipped)", "", "", "", "", "", ""
+        case Finished():
+            ends = f"{result.cutoff_hz / 1000:.1f} kHz" if result.cutoff_hz is not None else ""
+            return (
+                result.source.name,
+                str(result.target),
+                f"{result.rate_in} → {result.rate_out}",
+                clock(result.seconds),
+                ends,
+                _added(result),
+                _limited(result),
+                "" if dry_run else f"{result.seconds / max(result.elapsed, 1e-9):.0f}x",
+            )
+
+
+def _added(result: Finished) -> str:
+    if result.added:
+        return "above it"
+    return f"nothing: {result.note}" if result.cutoff_hz is not None else ""
+
+
+def _limited(result: Finished) -> str:
+    """Such as `up to 2.31 dB, 0.4 % of the time`."""
+    told = f"up to {result.limited_db:.3g} dB, {100 * result.limited_share:.3g} % of the time"
+    return told if result.limited_db else ""
+
+
+def _short(path: Path) -> str:
+    name = path.name
+    return name if len(name) <= 32 else f"{name[:19]}…{name[-12:]}"
+
+
+def clock(seconds: float) -> str:
+    """`3.2 s` below a minute, otherwise `1:02:03` or `4:05`.
+
+    >>> clock(3723.4), clock(59.94)
+    ('1:02:03', '59.9 s')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,25 @@
+"""Signal processing without models: streams and windows, resampling, filters, spectra, noise, and measurements."""
+
+from upscaler_core.dsp.bandwidth import Bandwidth, measure_bandwidth
+from upscaler_core.dsp.filters import highpass, kaiser_half_length, kaiser_lowpass, lowpass
+from upscaler_core.dsp.loudness import Levels, measure_levels
+from upscaler_core.dsp.resample import Resample
+from upscaler_core.dsp.spectrogram import stream_spectrogram
+from upscaler_core.dsp.stereo import to_left_right, to_mid_side
+from upscaler_core.dsp.streaming import Stream
+
+__all__ = [
+    "Bandwidth",
+    "Levels",
+    "Resample",
+    "Stream",
+    "highpass",
+    "kaiser_half_length",
+    "kaiser_lowpass",
+    "lowpass",
+    "measure_bandwidth",
+    "measure_levels",
+    "stream_spectrogram",
+    "to_left_right",
+    "to_mid_side",
+]

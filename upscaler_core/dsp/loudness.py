@@ -1,0 +1,175 @@
+"""How loud a recording gets: one pass over a stream, in flat memory but for one number each tenth of a second.
+
+**Loudness** (ITU-R BS.1770-5; EBU R 128): K-weighting, here as the truncated impulse response of the two standard
+biquads, which has fallen by 100 dB after 50 ms; mean squares over 400 ms, a new one each 100 ms, z; and of those louder
+than −70 LUFS, and than 10 LU below the mean of these, the mean:  L = −0.691 + 10·log10(Σ weight·z).
+
+**True peak** (Annex 2): the largest magnitude of the signal read 4 times a sample by a Kaiser-windowed sinc.
+
+>>> t = torch.arange(48_000 * 3) / 48_000
+>>> found = measure_levels([0.1 * torch.sin(2 * math.pi * 997 * t).expand(2, -1)], 48_000)  # −20 dBFS in both channels
+>>> round(found.loudness, 1), round(found.true_peak_db, 1)
+(-20.0, -20.0)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from upscaler_core.dsp import filters
+from upscaler_core.dsp.streaming import Stream, windows
+
+REACH = 32
+"""Samples on each side that a reading between samples depends on."""
+OVERSAMPLING = 4
+ATTENUATION_DB = 80.0
+STEPS = 10
+"""Tenths of a second in each window."""
+RUN = 3
+"""Successive samples at full scale that are taken for clipping."""
+MOST_BITS = 24
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What a pass over a stream has seen."""
+
+    frames: int
+    """Samples a channel."""
+    peak_db: float
+    """Largest sample, dBFS; −inf for silence."""
+    true_peak_db: float
+    """Largest value between the samples too, dBTP."""
+    loudness: float | None
+    """Integrated, LUFS; None for less than 0.4 s, or where everything is under −70 LUFS."""
+    full_scale: int
+    """Samples at full scale or beyond, in all channels."""
+    clipped_runs: int
+    """Stretches of three and more of them."""
+    dc: float
+    """Mean of the worst channel, full scale ±1."""
+    bits: int | None
+    """Bits that are in use, where every sample is a whole number of at most 24; None otherwise."""
+
+
+def measure_levels(stream: Stream, rate: int, full_scale: float = 1.0) -> Levels:
+    """Measure a whole stream of blocks `[channel, time]`.
+
+    Args:
+        stream: blocks; the result does not depend on their lengths.
+        rate: Hz.
+        full_scale: the least magnitude that counts as clipped; 1 − 2^(1 − bits) for integers.
+    """
+    segment = max(1, round(rate / 10))
+    reach = max(REACH + 1, segment // 2)
+    weighting, between = k_weighting(rate, reach), interpolation()
+    frames = clipped = runs = bits = 0
+    peak = true_peak = 0.0
+    total: Tensor | float = 0.0
+    energies: list[float] = []  # small tensors would pin the large ones' memory
+    for _, window, fresh in windows(stream, STEPS * segment, reach, reach):
+        body = window[:, reach : reach + fresh]
+        frames += fresh
+        peak = max(peak, float(body.abs().max()))
+        total = total + body.double().sum(1)
+        true_peak = max(true_peak, read_between(window[:, reach - REACH : reach + fresh + REACH], between))
+        full = window[:, reach - 1 : reach + fresh + RUN - 1].abs() >= full_scale
+        clipped += int(full[:, 1 : fresh + 1].sum())
+        runs += int((full.unfold(1, RUN, 1).all(2)[:, 1:] & ~full[:, :fresh]).sum())
+        while bits <= MOST_BITS and bool(((body * 2.0 ** (bits - 1)) % 1).any()):
+            bits += 1
+        energies += energy(window[:, : reach + fresh], weighting, reach, segment).tolist()
+    if not frames:
+        return Levels(0, -math.inf, -math.inf, None, 0, 0, 0.0, None)
+    return Levels(
+        frames,
+        decibels(peak),
+        decibels(max(peak, true_peak)),
+        integrated(torch.tensor(energies, dtype=torch.float64)),
+        clipped,
+        runs,
+        float((torch.as_tensor(total) / frames).abs().max()),
+        bits if bits <= MOST_BITS else None,
+    )
+
+
+def decibels(amplitude: float) -> float:
+    """20·log10, −inf for 0."""
+    return 20 * math.log10(amplitude) if amplitude else -math.inf
+
+
+def interpolation() -> Tensor:
+    """The filters that read between two samples: `[OVERSAMPLING − 1, 1, 2·REACH]`."""
+    times = torch.arange(-REACH + 1, REACH + 1) - torch.arange(1, OVERSAMPLING)[:, None] / OVERSAMPLING
+    return filters.kaiser_lowpass(times, 0.5, REACH, ATTENUATION_DB).float()[:, None]
+
+
+def read_between(x: Tensor, taps: Tensor) -> float:
+    """The largest magnitude between the samples of `[channel, REACH + n + REACH]`."""
+    return float(torch.nn.functional.conv1d(x[:, None], taps).abs().max())
+
+
+def k_weighting(rate: int, size: int) -> Tensor:
+    """K-weighting's impulse response, cut after `size` samples: `[size + 1]`, float64.
+
+    The filters of BS.1770 are a high shelf of 4 dB and a high-pass, given at 48 kHz; at other rates the same analogue
+    filters by the bilinear transform (De Man, "Evaluation of implementations of the EBU R128 loudness measurement", 2018).
+    """
+    shelf, highpass = (
+        _biquad(rate, 1681.974450955533, 0.7071752369554196, 3.999843853973347),
+        _biquad(rate, 38.13547087602444, 0.5003270373238773, None),
+    )
+    length = 8 * size
+    response = torch.ones(length // 2 + 1, dtype=torch.complex128)
+    for b, a in (shelf, highpass):
+        response = response * torch.fft.rfft(b, length) / torch.fft.rfft(a, length)
+    taps: Tensor = torch.fft.irfft(response, length)[: size + 1]
+    return taps
+
+
+def _biquad(rate: int, f: float, q: float, gain_db: float | None = None) -> tuple[Tensor, Tensor]:
+    """Numerator and denominator of a high shelf, or of a high-pass where there is no gain."""
+    k = math.tan(math.pi * min(f / rate, 0.49))
+    a0 = 1 + k / q + k * k
+    a = [1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
+    b = [1.0, -2.0, 1.0]
+    if gain_db is not None:
+        high = 10 ** (gain_db / 20)
+        band = high**0.4996667741545416
+        b = [(high + band * k / q + k * k) / a0, 2 * (k * k - high) / a0, (high - band * k / q + k * k) / a0]
+    return torch.tensor(b, dtype=torch.float64), torch.tensor(a, dtype=torch.float64)
+
+
+def energy(x: Tensor, taps: Tensor, reach: int, segment: int) -> Tensor:
+    """Mean squares of `[channel, reach + n]` after K-weighting, in whole segments, weighted and summed: `[segment]`."""
+    count = (x.shape[1] - reach) // segment
+    size = x.shape[1] + len(taps) - 1
+    weighted = torch.fft.irfft(torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps, size), size)
+    squares = weighted[:, reach : reach + count * segment].square().reshape(len(x), count, segment).mean(2)
+    summed: Tensor = (channel_weights(len(x))[:, None] * squares).sum(0)
+    return summed
+
+
+def channel_weights(channels: int) -> Tensor:
+    """BS.1770's: surround channels of 5.0 and 5.1 count 1.41 fold, the low-frequency channel not at all."""
+    weights = {5: [1, 1, 1, 1.41, 1.41], 6: [1, 1, 1, 0, 1.41, 1.41]}
+    return torch.tensor(weights.get(channels, [1.0] * channels), dtype=torch.float64)
+
+
+def integrated(energies: Tensor) -> float | None:
+    """Gated loudness, LUFS, of the mean squares of tenths of a second `[segment]`."""
+    if len(energies) < 4:
+        return None
+    blocks = energies.unfold(0, 4, 1).mean(1)
+    blocks = blocks[_lufs(blocks) > -70]
+    if not len(blocks):
+        return None
+    return float(_lufs(blocks[_lufs(blocks) > _lufs(blocks.mean()) - 10].mean()))
+
+
+def _lufs(energy: Tensor) -> Tensor:
+    return -0.691 + 10 * torch.log10(energy)

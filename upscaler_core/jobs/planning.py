@@ -1,0 +1,133 @@
+"""Many files: which input goes to which output."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from upscaler_core.errors import InputError, UsageError
+from upscaler_core.files.inputs import OUTPUT_MARK, find_inputs, is_folder
+from upscaler_core.files.output import OutputSettings, build_exporter, highest_rate
+from upscaler_core.jobs.manifest import Record
+from upscaler_core.pipeline.spec import PipelineSpec
+from upscaler_core.plugins.components import Kind
+from upscaler_core.plugins.registry import Registry
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to do."""
+
+    source: Path
+    target: Path
+    """Without a suffix where `suffix` is None: then the one that suits the source is added."""
+    suffix: str | None
+    name: str
+    """Path of the source below the input that named it."""
+    before: Record | None = None
+    """What the manifest has of it."""
+
+    def may_be(self, output: Path) -> bool:
+        """Whether a path can be this job's output, whatever suffix suits the source."""
+        return output == self.target if self.suffix is not None else output.with_suffix("") == self.target
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """All files to do."""
+
+    jobs: list[Job]
+    folder: Path | None
+    """The one that all outputs are in. None for an output that is one file, and for outputs beside their sources."""
+
+
+def plan_jobs(inputs: Sequence[str | Path], output: str | None, spec: PipelineSpec, registry: Registry) -> JobPlan:
+    """Pair every input file with its output.
+
+    Args:
+        inputs: files, folders (searched to the bottom for names that a reader knows) and glob patterns.
+        output: None = beside each source; a file; a folder (a folder input's tree is mirrored in it); or a template
+            with `{stem}`, `{name}` (with suffix) or `{rate}`.
+        spec: for the exporter and the target rate.
+        registry: for the suffixes.
+
+    Raises:
+        UsageError: the output does not fit the inputs, or two inputs would share one output.
+        InputError: no input file was found.
+    """
+    writable = {s for entry in registry.of(Kind.EXPORTER) for s in entry.component.suffixes}
+    suffix = registry.find(Kind.EXPORTER, spec.export.use).component.suffixes[0] if spec.export else None
+    found = list(dict.fromkeys(find_inputs(inputs, registry, output)))
+    if not found:
+        raise InputError(f"no audio file was found in {', '.join(map(str, inputs))}")
+    folder: Path | None = None
+    if output is None:
+        targets = [(file.with_name(file.stem + OUTPUT_MARK + (suffix or "")), suffix) for file, _ in found]
+    elif "{" in output:
+        folder = Path(output.partition("{")[0] + "x").parent
+        rate = _template_rate(output, suffix, writable, spec, registry)
+        targets = [_fill_template(file, relative, output, rate, suffix, writable) for file, relative in found]
+    elif _means_folder(output, writable, many=len(found) > 1 or is_folder(inputs[0])):
+        folder = Path(output)
+        targets = [(folder / relative / (file.stem + (suffix or "")), suffix) for file, relative in found]
+    elif len(found) > 1:
+        raise UsageError(f"{output} is one file for {len(found)} inputs: name a folder, or a template with {{stem}}")
+    else:
+        targets = [(Path(output), Path(output).suffix)]
+    pairs = zip(found, targets, strict=True)
+    jobs = [Job(file, *target, (relative / file.name).as_posix()) for (file, relative), target in pairs]
+    _refuse_collisions(jobs)
+    return JobPlan(jobs, folder)
+
+
+def output_settings(spec: PipelineSpec, *, overwrite: bool = False) -> OutputSettings:
+    """What a pipeline file asks for its outputs."""
+    export = spec.export
+    return OutputSettings(
+        rate=spec.target_rate if "target_rate" in spec.model_fields_set else None,
+        exporter=export.use if export else None,
+        options=export.options if export else None,
+        overwrite=overwrite,
+    )
+
+
+def _template_rate(
+    template: str, suffix: str | None, writable: set[str], spec: PipelineSpec, registry: Registry
+) -> int:
+    """What `{rate}` stands for: the rate that was asked for, or the highest one that the format takes."""
+    settings = output_settings(spec)
+    path = Path(template if Path(template).suffix.lower() in writable else template + (suffix or ""))
+    if settings.rate or path.suffix.lower() not in writable:  # FLAC and WAV, which are left, take the default
+        return spec.target_rate
+    return highest_rate(build_exporter(path, registry, settings))
+
+
+def _means_folder(output: str, writable: set[str], many: bool) -> bool:
+    path = Path(output)
+    if is_folder(path) or output.endswith(("/", os.sep)):
+        return True
+    return path.suffix.lower() not in writable and (many or not path.suffix)
+
+
+def _fill_template(
+    file: Path, relative: Path, template: str, rate: int, suffix: str | None, writable: set[str]
+) -> tuple[Path, str | None]:
+    """An output and its suffix, if it is settled."""
+    try:
+        filled = template.format(stem=file.stem, name=file.name, rate=rate)
+    except (KeyError, IndexError, ValueError):
+        raise UsageError(f"{template}: an output template knows {{stem}}, {{name}} and {{rate}}") from None
+    path = Path(filled)
+    if path.suffix.lower() in writable:
+        return path.parent / relative / path.name, path.suffix
+    return path.parent / relative / (path.name + (suffix or "")), suffix
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    target, count = Counter(job.target for job in jobs).most_common(1)[0]
+    if count > 1:
+        both = " and ".join(str(job.source) for job in jobs if job.target == target)
+        raise UsageError(f"{both} would share the output {target}: use a template such as '{{name}}.flac'")

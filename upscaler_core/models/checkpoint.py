@@ -1,0 +1,282 @@
+"""Checkpoints: one safetensors file each, its card in the header. Nothing is unpickled.
+
+A model component with weights takes `ModelOptions` (or a class derived from it) and begins with
+
+    options, checkpoint = load_checkpoint(options, "waveform-unet", __package__)
+    ...                                     # build the layers that the options ask for
+    if checkpoint:
+        checkpoint.into(self)
+
+`checkpoint: bundled` is the file NAME.safetensors in the folder `weights` of the component's package; a bare name is
+looked for there and in the user's folder; anything with a suffix is a path. Options that the user did not set are
+those that the checkpoint was trained with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from upscaler_core.atomic import atomic_write
+from upscaler_core.errors import InputError
+from upscaler_core.plugins.components import Component, Options, option
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+SUFFIX = ".safetensors"
+LONGEST_HEADER = 16 << 20
+
+
+class ModelOptions(Options):
+    """Base of the options of a model that has weights."""
+
+    at_run_time: ClassVar[frozenset[str]] = frozenset({"checkpoint", "precision"})
+    """Options that say how a model runs; all others shape it, and a checkpoint fixes them."""
+
+    checkpoint: str = option(
+        "bundled",
+        help="weights: bundled, a name from `upscaler models`, a .safetensors file, or none for untrained ones",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = option(
+        "auto", help="what the network computes in; auto is bfloat16 where the processor is fast at it"
+    )
+
+    def shape(self) -> dict[str, Any]:
+        """The options that shape the model, for a card."""
+        return self.model_dump(mode="json", exclude=set(self.at_run_time))
+
+
+class Card(BaseModel):
+    """What a checkpoint is: which model, trained how and on what, how good, and what it does badly."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    component: str
+    """The model component's name."""
+    options: dict[str, Any] = {}
+    """Those that shape the model."""
+    rate: int
+    """Hz."""
+    summary: str = ""
+    training: dict[str, Any] = {}
+    """Recipe, steps, hours: whatever the trainer knows."""
+    data: list[str] = []
+    """Sources of the training audio."""
+    licences: list[str] = []
+    """Of the training audio and of the weights."""
+    scores: dict[str, Any] = {}
+    limits: str = ""
+    """What it does badly."""
+    sha256: str = ""
+    """Of the tensors' bytes; set when the file is written."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint."""
+
+    path: Path
+    card: Card
+    tensors: Mapping[str, Tensor]
+
+    def refuse_nan(self) -> None:
+        """Check that every weight is a number.
+
+        Raises:
+            InputError: some are not.
+        """
+        broken = [name for name, t in self.tensors.items() if t.is_floating_point() and not bool(t.isfinite().all())]
+        if broken:
+            raise InputError(f"{self.path} holds NaN or infinity in {_some(broken)}")
+
+    def into(self, module: nn.Module) -> None:
+        """Copy the weights into a module.
+
+        Raises:
+            InputError: the module has other tensors than the checkpoint.
+        """
+        own = module.state_dict()
+        for names, sentence in (
+            (sorted(own.keys() - self.tensors.keys()), "lacks"),
+            (sorted(self.tensors.keys() - own.keys()), "has, and the model has not,"),
+        ):
+            if names:
+                raise InputError(f"{self.path} does not fit {self.card.component}: it {sentence} {_some(names)}")
+        for name, tensor in sorted(self.tensors.items()):
+            if tensor.shape != own[name].shape:
+                shapes = f"{list(tensor.shape)}, not {list(own[name].shape)}"
+                raise InputError(f"{self.path} does not fit {self.card.component}: {name} is {shapes}")
+        module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in self.tensors.items()})
+
+
+O = TypeVar("O", bound=ModelOptions)  # noqa: E741 - options
+
+
+def load_checkpoint(options: O, component: str, package: str) -> tuple[O, Checkpoint | None]:
+    """Open the checkpoint that a model's options name.
+
+    Args:
+        options: the model's; `checkpoint: none` gives None.
+        component: the model component's name.
+        package: the top-level package that holds its `weights` folder.
+
+    Returns:
+        The options, completed by those that the checkpoint was trained with, and the checkpoint.
+
+    Raises:
+        InputError: it is not there, damaged, another model's, or trained with other options than those set.
+    """
+    if options.checkpoint == "none":
+        return options, None
+    path = find(options.checkpoint, component, package)
+    checkpoint = read_checkpoint(path)
+    card = checkpoint.card
+    if card.component != component:
+        raise InputError(f"{path} holds weights of {card.component}, not of {component}")
+    asked = options.model_dump(mode="json", include=options.model_fields_set - options.at_run_time)
+    for name, value in asked.items():
+        if name in card.options and card.options[name] != value:
+            raise InputError(f"{path} was trained with {name}={card.options[name]!r}, not {value!r}: leave {name} out")
+    try:
+        return options.model_validate({**options.model_dump(exclude_unset=True), **card.options}), checkpoint
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path} was trained with options this version does not know: {first['loc'][0]}") from None
+
+
+def find(checkpoint: str, component: str, package: str) -> Path:
+    """The file that a `checkpoint` option means.
+
+    Raises:
+        InputError: it is not there; the message says where it was looked for.
+    """
+    if checkpoint.endswith(SUFFIX) or os.sep in checkpoint:
+        if Path(checkpoint).is_file():
+            return Path(checkpoint)
+        raise InputError(f"there is no checkpoint {checkpoint}; see `upscaler models`")
+    name = component if checkpoint == "bundled" else checkpoint
+    for folder in (bundled_folder(package), local_folder()):
+        if folder and (path := folder / f"{name}{SUFFIX}").is_file():
+            return path
+    if checkpoint == "bundled":
+        raise InputError(f"no weights ship with {component}: give a checkpoint, or train one with `upscaler train`")
+    raise InputError(f"there is no checkpoint '{checkpoint}'; see `upscaler models`")
+
+
+def bundled_folder(package: str) -> Path | None:
+    """The folder `weights` of a package, found without importing it."""
+    spec = find_spec(package.partition(".")[0])
+    where = list(spec.submodule_search_locations or []) if spec else []
+    return Path(where[0]) / "weights" if where else None
+
+
+def local_folder() -> Path:
+    """Where `upscaler models import` keeps checkpoints: `$UPSCALER_MODELS`, or a folder of the user's data."""
+    if own := os.environ.get("UPSCALER_MODELS"):
+        return Path(own)
+    data = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "ai-audio-upscaler" / "models"
+
+
+def available(components: list[Component]) -> Iterator[tuple[str, Path]]:
+    """Every checkpoint of this installation: where it is from (`bundled`, `local`) and its file."""
+    packages = sorted({component.factory.partition(".")[0].partition(":")[0] for component in components})
+    for where, folder in [*(("bundled", bundled_folder(p)) for p in packages), ("local", local_folder())]:
+        if folder and folder.is_dir():
+            yield from ((where, path) for path in sorted(folder.glob(f"*{SUFFIX}")))
+
+
+def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], card: Card, dtype: torch.dtype | None = None) -> Card:
+    """Write tensors and their card, whole or not at all.
+
+    Args:
+        path: ends in `.safetensors`.
+        tensors: a module's `state_dict()`.
+        card: what to say of them; its hash is filled in.
+        dtype: store floating-point tensors as this, such as `torch.float16`.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from safetensors.torch import save
+
+    kept = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    if dtype:
+        kept = {name: t.to(dtype) if t.is_floating_point() else t for name, t in kept.items()}
+    card = card.model_copy(update={"sha256": _digest(save(kept))})
+    data = save(kept, {"card": card.model_dump_json()})
+    with atomic_write(path) as part:
+        part.write_bytes(data)
+    return card
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read and verify a checkpoint.
+
+    Raises:
+        InputError: it is not one, or is truncated, changed, or holds NaN.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    card = read_card(path)
+    data = path.read_bytes()
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+    if _digest(data) != card.sha256:
+        raise InputError(f"{path} was changed since it was written: its hash does not match its card")
+    checkpoint = Checkpoint(path, card, tensors)
+    checkpoint.refuse_nan()
+    return checkpoint
+
+
+def read_card(path: Path) -> Card:
+    """Read the card alone, without torch.
+
+    Raises:
+        InputError: the file is no checkpoint of ours.
+    """
+    try:
+        with path.open("rb") as file:
+            size = _header_size(file.read(8))
+            header = json.loads(file.read(size)) if size else None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        header = None
+    if not isinstance(header, dict):
+        raise InputError(f"{path} is not a safetensors file, or is truncated; `upscaler models import` converts others")
+    try:
+        return Card.model_validate_json(header["__metadata__"]["card"])
+    except (KeyError, TypeError, ValidationError):
+        raise InputError(f"{path} has no card; `upscaler models import` writes one") from None
+
+
+def _header_size(first: bytes) -> int:
+    size = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
+    return int(size) if size <= LONGEST_HEADER else 0
+
+
+def _digest(data: bytes) -> str:
+    """SHA-256 of the tensors' bytes, which follow the header."""
+    return hashlib.sha256(memoryview(data)[8 + _header_size(data[:8]) :]).hexdigest()
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

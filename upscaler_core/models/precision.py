@@ -1,0 +1,66 @@
+"""Which numbers a network computes in: float32, or bfloat16 where the processor is fast at it and the result is close.
+
+A model keeps `self.dtype = choose_dtype(self, options.precision)` when its weights are loaded, and runs its layers in
+`with computing(self):`. Fourier transforms and the sum with the baseline belong outside, in float32.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from upscaler_core.plugins.protocols import Conditions, Estimate
+
+CLOSE_DB = -60
+"""The most that bfloat16 may change of what a model returns, under the programme, for `auto` to take it."""
+
+
+def computing(model: Any) -> AbstractContextManager[Any]:
+    """What a model's layers run in: autocast to bfloat16 where that was chosen; in training the trainer's own choice."""
+    if model.training or model.dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(next(model.parameters()).device.type, model.dtype)
+
+
+def choose_dtype(model: Any, precision: str) -> torch.dtype:
+    """Turn the option `precision` into a type.
+
+    Args:
+        model: an `EnhancementModel` and `torch.nn.Module` with its weights, in evaluation mode; its `dtype` is set.
+        precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor multiplies it in hardware
+            (AVX512-BF16 or AMX) and the model then returns the same within `CLOSE_DB`.
+    """
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    return torch.bfloat16 if fast_at_bfloat16() and _difference_db(model) <= CLOSE_DB else torch.float32
+
+
+def fast_at_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _difference_db(model: Any) -> float:
+    """What bfloat16 changes of a short chord, dB under float32's result."""
+    samples = -(-8192 // model.length_multiple) * model.length_multiple
+    t = torch.arange(samples) / model.rate
+    cutoff = model.rate / 6
+    chord = sum(torch.sin(2 * math.pi * f * t) * 100 / f for f in torch.arange(440, cutoff, 220).tolist())
+    conditions = Conditions(torch.tensor([cutoff]), torch.zeros(1, dtype=torch.int64), model.rate)
+    results = []
+    for model.dtype in (torch.float32, torch.bfloat16):
+        with torch.no_grad():
+            results.append(_amplitudes(model(torch.as_tensor(chord)[None, None], conditions)))
+    exact, rounded = results
+    return 20 * math.log10(float((rounded - exact).norm() / exact.norm()) + 1e-12)
+
+
+def _amplitudes(estimate: Estimate) -> Tensor:
+    if estimate.waveform is not None:
+        return estimate.waveform
+    assert estimate.log_magnitude is not None  # noqa: S101 - an Estimate has one or the other
+    return estimate.log_magnitude.exp()

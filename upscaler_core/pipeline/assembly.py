@@ -1,0 +1,80 @@
+"""A checked `PipelineSpec` becomes a `Pipeline` of built objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upscaler_core.pipeline import presets
+from upscaler_core.pipeline.check import load
+from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
+from upscaler_core.plugins.components import Kind
+from upscaler_core.plugins.registry import Registry
+
+if TYPE_CHECKING:
+    from upscaler_core.pipeline.pipeline import Pipeline
+
+
+def load_pipeline(
+    name: str | Path,
+    registry: Registry,
+    settings: Sequence[str] = (),
+    device: str = "cpu",
+    *,
+    allow_local_plugins: bool = False,
+) -> Pipeline:
+    """Assemble a pipeline file, or a preset by its name, with `key=value` settings on top.
+
+    Args:
+        name: the file, or the preset.
+        registry: where the components come from; the local plugins that the file names are loaded into it.
+        settings: `key=value` each.
+        device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
+        allow_local_plugins: run the code of those; refuse a file that names some otherwise.
+
+    Raises:
+        SpecError: the file is wrong.
+        UpscalerError: a component cannot be built, or the device is not there.
+    """
+    path = presets.path_of(str(name)) or Path(name)
+    return assemble(load(path, registry, settings, allow_local_plugins=allow_local_plugins), registry, device)
+
+
+def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pipeline:
+    """Build every component that a spec names, and join them.
+
+    Args:
+        spec: a spec that `spec.check` has passed.
+        registry: where the components come from.
+        device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
+
+    Raises:
+        UpscalerError: a component cannot be built, or the device is not there.
+    """
+    from upscaler_core.dsp.resample import Resample
+    from upscaler_core.models.device import choose_device
+    from upscaler_core.pipeline.pipeline import Pipeline
+
+    where = choose_device(device)
+
+    def build(kind: Kind, use: ComponentRef) -> Any:
+        return registry.build(kind, use.use, use.options)
+
+    models = {name: build(Kind.MODEL, use) for name, use in spec.models.items()}
+    for model in models.values():
+        if hasattr(model, "to") and where != "cpu":
+            model.to(where)
+    return Pipeline(
+        resampler=Resample(build(Kind.RESAMPLER, spec.resampler)),
+        target_rate=spec.target_rate,
+        models=models,
+        fusion=build(Kind.FUSION, spec.fusion) if spec.fusion else None,
+        finish=[build(Kind.FINISHER, use) for use in spec.finish],
+        stereo=spec.stereo,
+        chunk=spec.chunk,
+        cutoff_hz=spec.cutoff_hz,
+        keep_source_band=spec.keep_source_band,
+        seed=spec.seed,
+        device=where,
+    )

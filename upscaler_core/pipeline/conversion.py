@@ -1,0 +1,88 @@
+"""One file through a signal line into one file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from torch import Tensor
+
+from upscaler_core.atomic import atomic_write
+from upscaler_core.dsp.gain_reduction import GainReductionMeter
+from upscaler_core.errors import InputError
+from upscaler_core.files.output import Output
+from upscaler_core.files.recording import Recording
+from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, Started, Warned, ignore
+from upscaler_core.pipeline.line import SignalLine
+
+
+def expect(recording: Recording, output: Output) -> Finished:
+    """What can be said of a file before it is done."""
+    info = recording.info
+    return Finished(recording.path, output.path, info.rate, output.rate, info.channels, info.seconds or 0)
+
+
+def convert(
+    line: SignalLine, recording: Recording, output: Output, *, strict: bool = False, on_event: OnProgress = ignore
+) -> Finished:
+    """Send a recording through a signal line into a file.
+
+    Args:
+        line: what to do; the output's rate replaces its target rate.
+        recording: the open source.
+        output: where to, as it was decided.
+        strict: refuse a damaged source instead of decoding what is there.
+        on_event: is called with what happens.
+
+    Raises:
+        InputError, OutputError: the target is then absent, or as it was.
+    """
+    began = time.monotonic()
+    line, info = replace(line, target_rate=output.rate), recording.info
+    surveys = bool(line.models) and line.cutoff_hz is None
+    on_event(Started(recording.path, info.seconds, passes=1 + surveys))
+    edge = line.edge_of(_with_progress(recording, on_event), info.rate) if line.models else None
+    gain_reduction, written = GainReductionMeter(), 0
+    with atomic_write(output.path) as part:
+        with output.exporter.open(part, output.rate, info.channels, info, line.seed) as sink:
+            for block in line.stream(
+                _with_progress(recording, on_event), info.rate, edge=edge, gain_reduction=gain_reduction
+            ):
+                sink.write(block)
+                written += block.shape[-1]
+        if strict and recording.damage:
+            raise InputError(f"{recording.path} is damaged: {recording.damage}")
+    warnings = _warnings(recording.damage, sink.clipped)
+    for message in warnings:
+        on_event(Warned(recording.path, message))
+    cutoff = edge.cutoff_hz if edge else None
+    note = line.skip_reason(cutoff or 0)
+    return replace(
+        expect(recording, output),
+        seconds=recording.seconds,
+        frames=written,
+        cutoff_hz=cutoff,
+        added=not note,
+        note=note,
+        clipped=sink.clipped,
+        limited_db=gain_reduction.db,
+        limited_share=gain_reduction.share,
+        elapsed=time.monotonic() - began,
+        warnings=warnings,
+    )
+
+
+def _with_progress(recording: Recording, on_event: OnProgress) -> Iterator[Tensor]:
+    """One pass over a recording, which tells how far it is."""
+    for block in recording.blocks():
+        yield block
+        on_event(Advanced(recording.path, block.shape[-1] / recording.info.rate))
+
+
+def _warnings(damage: str | None, clipped: int) -> tuple[str, ...]:
+    messages = {
+        f"the file is damaged: {damage}; what is there was decoded": damage,
+        f"{clipped} samples were clipped at full scale: lower the level, or write float WAV": clipped,
+    }
+    return tuple(message for message, applies in messages.items() if applies)

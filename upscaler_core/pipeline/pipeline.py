@@ -1,0 +1,94 @@
+"""What Python users call: the signal line on whole signals and on files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import torch
+from torch import Tensor
+
+from upscaler_core.errors import UsageError
+from upscaler_core.files.output import OutputSettings, decide_output
+from upscaler_core.files.recording import open_recording
+from upscaler_core.pipeline.conversion import convert
+from upscaler_core.pipeline.events import Finished, OnProgress, ignore
+from upscaler_core.pipeline.line import SignalLine
+from upscaler_core.plugins.registry import Registry, discover
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Pipeline(SignalLine):
+    """A signal line, assembled by hand or from a pipeline file (`load_pipeline`); its arguments are `SignalLine`'s.
+
+    `pipeline(audio, rate)` enhances a whole signal, `pipeline.stream(blocks, rate)` a stream, and
+    `pipeline.write("in.mp3", "out.flac")` a file.
+    """
+
+    @overload
+    def __call__(self, audio: Tensor, rate: int) -> Tensor: ...
+
+    @overload
+    def __call__(self, audio: np.ndarray[Any, Any], rate: int) -> np.ndarray[Any, Any]: ...
+
+    def __call__(self, audio: Tensor | np.ndarray[Any, Any], rate: int) -> Tensor | np.ndarray[Any, Any]:
+        """Enhance a whole signal.
+
+        Args:
+            audio: `[batch, channel, time]`, `[channel, time]` or `[time]`, full scale ±1.0; a tensor or an array.
+            rate: Hz.
+
+        Returns:
+            The same type, float32, with the same leading dimensions and `ceil(time * target_rate / rate)` samples.
+        """
+        x = torch.as_tensor(audio)
+        if not x.is_floating_point():
+            raise UsageError(f"audio must be floating point at full scale ±1.0, not {x.dtype}")
+        x = x.to(torch.float32)
+        channels = x.shape[-2] if x.dim() > 1 else 1
+        signals = x.reshape(math.prod(x.shape[:-2]), channels, x.shape[-1])
+        outs = []
+        for signal in signals:
+            edge = self.edge_of([signal], rate) if self.models else None
+            outs.append(torch.cat([signal[:, :0], *self.stream([signal], rate, edge=edge)], -1))
+        out = torch.stack(outs)
+        out = out.reshape(*x.shape[:-1], out.shape[-1])
+        return out if isinstance(audio, Tensor) else out.numpy()
+
+    def write(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        registry: Registry | None = None,
+        export: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+        strict: bool = False,
+        on_event: OnProgress = ignore,
+    ) -> Finished:
+        """Enhance a file into a file.
+
+        Args:
+            source: any file that an installed reader reads.
+            target: its suffix picks the exporter. The folder is made where it is missing.
+            registry: where readers and exporters are found. None = all that is installed.
+            export: the exporter's options, with its name under `use`. They count where the suffix picks that exporter.
+            overwrite: replace an existing target.
+            strict: refuse a damaged source instead of decoding what is there.
+            on_event: is called with what happens.
+
+        Raises:
+            InputError, OutputError, UsageError: the target is then absent, or as it was, and the source untouched.
+        """
+        registry = registry or discover()
+        options = dict(export or {})
+        settings = OutputSettings(self.target_rate, options.pop("use", None), options, overwrite)
+        with open_recording(Path(source), registry) as recording:
+            output = decide_output(recording, Path(target), registry, settings)
+            return convert(self, recording, output, strict=strict, on_event=on_event)

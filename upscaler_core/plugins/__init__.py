@@ -1,0 +1,39 @@
+"""How plugins are declared, found and built, and what each kind of component must do."""
+
+from upscaler_core.plugins.components import suggest
+from upscaler_core.plugins.protocols import (
+    Adversary,
+    Command,
+    Degradation,
+    EnhancementModel,
+    Exporter,
+    Finisher,
+    FusionStrategy,
+    Loss,
+    Metric,
+    Picture,
+    Reader,
+    Resampler,
+    Sink,
+    Source,
+    Trainable,
+)
+
+__all__ = [
+    "Adversary",
+    "Command",
+    "Degradation",
+    "EnhancementModel",
+    "Exporter",
+    "Finisher",
+    "FusionStrategy",
+    "Loss",
+    "Metric",
+    "Picture",
+    "Reader",
+    "Resampler",
+    "Sink",
+    "Source",
+    "Trainable",
+    "suggest",
+]

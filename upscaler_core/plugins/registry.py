@@ -1,0 +1,332 @@
+"""Finds plugins, asks each what it offers, and builds components late.
+
+stevedore brings the plugins in, one by one; pluggy asks them what they offer. A broken plugin costs itself only: the
+registry keeps which one it is, at which stage it broke (import, register, declare) and why. Listing imports nothing but
+the plugins' light entry modules; a component's own code is imported when it is built. Of a disabled plugin nothing is.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from stevedore.extension import ExtensionManager
+
+from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
+from upscaler_core.plugins import compatibility, hookspecs
+from upscaler_core.plugins.components import Component, Kind, Options, suggest, validate
+from upscaler_core.plugins.config import read_config
+from upscaler_core.plugins.local import load_file, place
+
+if TYPE_CHECKING:
+    from upscaler_core.dsp.resample import Resample
+    from upscaler_core.plugins import protocols
+
+NAMESPACE = "upscaler.plugins"
+DISTRIBUTION = "ai-audio-upscaler"
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """One plugin: whole, broken or disabled."""
+
+    name: str
+    target: str
+    """The entry module; a local plugin's file."""
+    distribution: str = ""
+    version: str = ""
+    stage: str | None = None
+    """Where it broke: `import`, `register` or `declare`; None for a working one."""
+    reason: str | None = None
+    disabled: bool = False
+
+    @property
+    def state(self) -> str:
+        """`ok`, `broken` or `disabled`."""
+        return "disabled" if self.disabled else "broken" if self.stage else "ok"
+
+    @property
+    def trouble(self) -> str:
+        """Why it offers nothing; empty for a working one."""
+        if self.disabled:
+            return f"disabled: `upscaler plugins --enable {self.name}` turns it on"
+        return f"broken at {self.stage}: {self.reason}" if self.stage else ""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it comes with this distribution."""
+        return self.distribution == DISTRIBUTION
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One component on offer: its record, its kind, and the plugin that offers it."""
+
+    component: Component
+    kind: Kind
+    plugin: PluginInfo
+
+    @property
+    def full_name(self) -> str:
+        """`plugin/name`, which is never ambiguous."""
+        return f"{self.plugin.name}/{self.component.name}"
+
+
+class _Loader(ExtensionManager):  # type: ignore[misc]
+    """stevedore's loader for one given entry point: its own list may be stale for two minutes after an install."""
+
+    def __init__(self, entry_point: EntryPoint) -> None:
+        self.given = entry_point
+        super().__init__(NAMESPACE, on_load_failure_callback=self._raise)
+
+    def list_entry_points(self) -> list[EntryPoint]:
+        return [self.given]
+
+    @staticmethod
+    def _raise(manager: object, entry_point: EntryPoint, error: BaseException) -> None:
+        raise error
+
+
+class Registry:
+    """The plugins of this environment and what they offer.
+
+    Args:
+        points: entry points to load; those of the namespace `upscaler.plugins` by default (`discover`).
+        plugins: further plugins by name: modules, or objects with hook implementations. Pass `points=()` with it for a
+            hermetic registry in tests.
+        disabled: names of plugins to leave out, unimported.
+    """
+
+    def __init__(
+        self,
+        points: Iterable[EntryPoint] | None = None,
+        plugins: Mapping[str, object] | None = None,
+        disabled: Collection[str] = (),
+    ) -> None:
+        self.plugins: list[PluginInfo] = []
+        self.entries: list[Entry] = []
+        self._manager = compatibility.Manager("upscaler")
+        self._manager.add_hookspecs(hookspecs)
+        if os.environ.get("UPSCALER_TRACE"):
+            from upscaler_core.plugins.trace import trace
+
+            trace(self._manager)
+        found = entry_points(group=NAMESPACE) if points is None else points
+        described = [(_describe(point), point) for point in found]
+        for info, point in sorted(described, key=lambda pair: (not pair[0].built_in, pair[0].name)):
+            if info.name in disabled:
+                self.plugins.append(replace(info, disabled=True))
+                continue
+            self._admit(info, lambda point=point: _Loader(point).extensions[0].plugin)  # type: ignore[misc]
+        for name, plugin in (plugins or {}).items():
+            target = getattr(plugin, "__name__", type(plugin).__qualname__)
+            self._admit(PluginInfo(name, target), lambda plugin=plugin: plugin)  # type: ignore[misc]
+
+    def add_files(self, paths: Iterable[str | Path]) -> Registry:
+        """Load local plugins, each a file of Python and named as it, unless they are loaded; this runs their code.
+
+        Returns:
+            This registry.
+
+        Raises:
+            PluginError: one is broken; the message begins with its path, and its line where that is known.
+        """
+        for file in (str(Path(path).resolve()) for path in paths):
+            if file in (plugin.target for plugin in self.plugins):
+                continue
+            self._admit(PluginInfo(Path(file).stem, file), functools.partial(load_file, Path(file)))
+            if reason := self.plugins[-1].reason:
+                del self.plugins[-1]
+                raise PluginError(reason if reason.startswith(file) else f"{file}: {reason}")
+        return self
+
+    def _admit(self, info: PluginInfo, load: Callable[[], object]) -> None:
+        """Load, register and question one plugin; whatever it raises is kept as its own fault."""
+        stage, plugin = "import", None
+        try:
+            plugin = load()
+            stage = "register"
+            self._register(info.name, plugin)
+            stage = "declare"
+            entries = list(self._declared(info, plugin))
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
+            if plugin is not None and self._manager.is_registered(plugin):
+                self._manager.unregister(plugin)
+            self.plugins.append(replace(info, stage=stage, reason=_sentence(error, info)))
+        else:
+            self.plugins.append(info)
+            self.entries += entries
+
+    def _register(self, name: str, plugin: object) -> None:
+        compatibility.refuse_newer(plugin)
+        if taken := next((p for p in self.plugins if p.name == name and p.state == "ok"), None):
+            raise PluginError(f"the plugin name '{name}' is already taken by {taken.distribution or taken.target}")
+        self._manager.register(plugin, name)
+        callers = self._manager.get_hookcallers(plugin) or []
+        hooks = [kind.hook for kind in Kind]
+        for caller in callers:
+            if not caller.has_spec():
+                raise PluginError(f"there is no hook {caller.name}; {suggest(caller.name, hooks)}")
+        if not callers:
+            raise PluginError("it implements no hook; mark its functions with @hookimpl")
+
+    def _declared(self, info: PluginInfo, plugin: object) -> Iterator[Entry]:
+        others = [p for p in self._manager.get_plugins() if p is not plugin]
+        for kind in Kind:
+            seen: set[str] = set()
+            for answer in self._manager.subset_hook_caller(kind.hook, others)():
+                for component in answer:
+                    if not isinstance(component, Component):
+                        raise PluginError(f"{kind.hook} returned {component!r}, not a Component")
+                    if component.name in seen:
+                        raise PluginError(f"{kind.hook} returned '{component.name}' twice")
+                    seen.add(component.name)
+                    yield Entry(component, kind, info)
+
+    def of(self, kind: Kind) -> list[Entry]:
+        """What is on offer of one kind, built-ins first."""
+        return [entry for entry in self.entries if entry.kind == kind]
+
+    def names(self, kind: Kind) -> list[str]:
+        """The shortest unambiguous name of everything on offer of one kind."""
+        return [self.name_of(entry) for entry in self.of(kind)]
+
+    def name_of(self, entry: Entry) -> str:
+        """The component's name, or `plugin/name` where the bare name means another one or more than one."""
+        try:
+            return entry.component.name if self.find(entry.kind, entry.component.name) is entry else entry.full_name
+        except UnknownComponent:
+            return entry.full_name
+
+    def find(self, kind: Kind, name: str) -> Entry:
+        """Find a component by its name, or by `plugin/name`.
+
+        A bare name that a built-in has means the built-in, so that installing a plugin changes no pipeline.
+
+        Raises:
+            UnknownComponent: none has that name, or several plugins do.
+        """
+        offered = self.of(kind)
+        matches = [e for e in offered if name in (e.component.name, e.full_name)]
+        if len(matches) > 1:
+            matches = [e for e in matches if e.plugin.built_in] or matches
+        if len(matches) > 1:
+            choices = " or ".join(f"'{e.full_name}'" for e in matches)
+            raise UnknownComponent(f"several plugins offer a {kind} '{name}': write {choices}")
+        if not matches:
+            known = [e.component.name for e in offered]
+            raise UnknownComponent(f"there is no {kind} '{name}'; {suggest(name, known)}{self.left_out()}")
+        return matches[0]
+
+    def left_out(self) -> str:
+        """The end of a sentence about an unknown name: which plugins it may be of that offer nothing now, and why."""
+        return "".join(f"; the plugin '{p.name}' is {p.trouble}" for p in self.plugins if p.trouble)
+
+    def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options | None = None) -> Any:
+        """Build a component: validate its options, import its factory, call it.
+
+        Raises:
+            UnknownComponent, OptionError: the name or the options are wrong.
+            MissingDependency: it needs a package that is not installed.
+            PluginError: its factory is missing or fails.
+        """
+        entry = self.find(kind, name)
+        values = validate(entry.component, options or {})
+        factory = self._factory(entry)
+        return _guarded(entry, "building it failed", lambda: factory(values))
+
+    def _factory(self, entry: Entry) -> Callable[[Options], Any]:
+        module, attribute = entry.component.factory.split(":")
+        imported = _guarded(entry, f"importing {module} failed", lambda: import_module(module))
+        if not callable(factory := getattr(imported, attribute, None)):
+            raise PluginError(f"{entry.full_name}: its factory {entry.component.factory} does not exist")
+        return cast("Callable[[Options], Any]", factory)
+
+    def resampler(self, name: str, **options: Any) -> Resample:
+        """Build a resampler, wrapped for whole signals and streams."""
+        from upscaler_core.dsp.resample import Resample
+
+        return Resample(self.build(Kind.RESAMPLER, name, options))
+
+    def model(self, name: str, **options: Any) -> protocols.EnhancementModel:
+        """Build an enhancement model."""
+        return cast("protocols.EnhancementModel", self.build(Kind.MODEL, name, options))
+
+    def fusion(self, name: str, **options: Any) -> protocols.FusionStrategy:
+        """Build a fusion."""
+        return cast("protocols.FusionStrategy", self.build(Kind.FUSION, name, options))
+
+    def degradation(self, name: str, **options: Any) -> protocols.Degradation:
+        """Build a degradation."""
+        return cast("protocols.Degradation", self.build(Kind.DEGRADATION, name, options))
+
+    def loss(self, name: str, **options: Any) -> protocols.Loss:
+        """Build a loss."""
+        return cast("protocols.Loss", self.build(Kind.LOSS, name, options))
+
+    def metric(self, name: str, **options: Any) -> protocols.Metric:
+        """Build a metric."""
+        return cast("protocols.Metric", self.build(Kind.METRIC, name, options))
+
+    def exporter(self, name: str, **options: Any) -> protocols.Exporter:
+        """Build an exporter."""
+        return cast("protocols.Exporter", self.build(Kind.EXPORTER, name, options))
+
+    def reader(self, name: str, **options: Any) -> protocols.Reader:
+        """Build a reader."""
+        return cast("protocols.Reader", self.build(Kind.READER, name, options))
+
+    def finisher(self, name: str, **options: Any) -> protocols.Finisher:
+        """Build a finisher."""
+        return cast("protocols.Finisher", self.build(Kind.FINISHER, name, options))
+
+
+@functools.cache
+def discover() -> Registry:
+    """Load every plugin installed in this environment, once a process. Broken ones, and those that the user's
+    configuration disables, are kept aside: see `Registry.plugins`.
+
+    Raises:
+        UsageError: the configuration file is wrong.
+    """
+    return Registry(disabled=read_config().disabled_plugins)
+
+
+def _describe(point: EntryPoint) -> PluginInfo:
+    return PluginInfo(
+        point.name, point.value, point.dist.name if point.dist else "", point.dist.version if point.dist else ""
+    )
+
+
+def _guarded(entry: Entry, doing: str, act: Callable[[], Any]) -> Any:
+    """Run a plugin's code; what it raises becomes a sentence that names it."""
+    try:
+        return act()
+    except (UpscalerError, KeyboardInterrupt):
+        raise
+    except ModuleNotFoundError as error:
+        if not entry.component.extra:
+            raise PluginError(f"{entry.full_name}: {doing}: {error}") from error
+        raise MissingDependency(
+            f"{entry.full_name} needs the package '{error.name}': pip install '{entry.component.extra}'"
+        ) from error
+    except BaseException as error:
+        raise PluginError(f"{entry.full_name}: {doing}: {_sentence(error, entry.plugin)}") from error
+
+
+def _sentence(error: BaseException, plugin: PluginInfo) -> str:
+    """What a plugin raised, in one line; with the place where a file is the plugin."""
+    text = " ".join(str(error).split())
+    if not isinstance(error, UpscalerError) or not text:
+        text = f"{type(error).__name__}: {text}".rstrip(": ")
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "upscaler_core":
+        text += f"; it is made for another version of {DISTRIBUTION} than this one"
+    return place(error, plugin.target) + text
