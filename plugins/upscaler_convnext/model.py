@@ -3,8 +3,8 @@
     baseline ─ STFT ─ log|·| ─┬─ below the cut-off ─ ConvNeXt over frames ─ (+) ─ above the cut-off ─ phases ─ iSTFT ─►
                               └─ guess: tilted on from 0.65 … 0.88 c ────────┘
 
-The network predicts relative to a guess that needs no learning: each frame goes on at the mean log-magnitude of its band from
-0.65 to 0.88 of the cut-off c, and falls by 12 dB an octave (see `upscaler_core.dsp.band_level`). Training minimizes the
+The network predicts relative to a guess that needs no learning: each frame goes on at the mean log-magnitude of its band
+from 0.65 to 0.88 of the cut-off c, and falls by 12 dB an octave (see `upscaler_core.dsp.band_level`). Training minimizes the
 log-spectral distance of each frame above the cut-off, as far up as the recording reaches. So the network learns the mean of
 the logarithm, which minimizes that distance for noise that cannot be known.
 
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d
 
 from upscaler_convnext.network import FrameNet
-from upscaler_convnext.phases import add_phases
+from upscaler_convnext.translated_phases import add_phases
 from upscaler_convnext.plugin import SpectralConvNeXtOptions
 from upscaler_core import Conditions, Estimate, StftConfig, load_checkpoint, stft
 from upscaler_core.dsp import REFERENCE_BAND, band_level, tilted_log_magnitude

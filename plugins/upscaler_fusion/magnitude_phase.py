@@ -4,8 +4,8 @@
 
 exp(jΦ) is Z / |Z|, and fades to 0 where |Z| does: where the waveform is silent, there is no phase to take, and a gradient
 must not explode. M and Φ of two models are not consistent: the STFT of their iSTFT has other magnitudes. Each Griffin-Lim
-iteration (see `upscaler_core.dsp.griffinlim`) takes the phase of that STFT above the cut-off, and keeps M and the phase below.
-"""
+iteration (see `upscaler_core.dsp.griffinlim`) takes the phase of that STFT above the cut-off, and keeps M and the phase
+below."""
 
 from __future__ import annotations
 

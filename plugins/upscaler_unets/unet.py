@@ -36,7 +36,7 @@ Pair = tuple[int, int]
 
 
 class ConvNorm(nn.Module):
-    """A convolution, then batch normalization without scale and shift. Outside training they are folded into one convolution."""
+    """A convolution and batch normalization without scale and shift, folded into one convolution outside training."""
 
     def __init__(self, inputs: int, outputs: int, kernel: Pair, stride: Pair = (1, 1)) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class UNet(nn.Module):
         return out
 
     def _noise(self, level: int, conditions: Conditions, span: int, like: Tensor) -> Tensor:
-        """One level's noise `[block, batch, 1, height, frame]`, which depends only on the seed and the place in the stream."""
+        """One level's noise `[block, batch, 1, height, frame]`. It depends only on the seed and the place in the stream."""
         height, frames = like.shape[-2:]
         frame_size = height * 2 * BLOCKS
         rows = [

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from upscaler_convnext.phases import add_phases
+from upscaler_convnext.translated_phases import add_phases
 from upscaler_core import Conditions, Estimate, Pipeline, StftConfig, discover, stft
 from upscaler_core.pipeline.spec import Chunk
 from upscaler_core.plugins import Trainable

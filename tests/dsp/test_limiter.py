@@ -16,7 +16,7 @@ from torch import Tensor
 from upscaler_core import discover
 from upscaler_core.dsp.streaming import run
 from upscaler_core.testing import contract_tests
-from upscaler_dsp.limiter import REACH, TruePeak, released, smoothed, widest
+from upscaler_dsp.limiter import HALF_LENGTH, TruePeak, moving_average, release_ramp, sliding_maximum
 
 FINE = 16
 RATES = (44_100, 48_000, 96_000, 192_000)
@@ -202,7 +202,7 @@ def test_nothing_is_read_beyond_the_reach():
 
 @pytest.mark.parametrize("frequency", [0.01, 0.2137, 0.25, 1 / 3, 0.49])
 def test_the_reading_of_a_tone_is_its_amplitude(frequency):
-    n = torch.arange(3 * 12_288 + 2 * REACH).double()
+    n = torch.arange(3 * 12_288 + 2 * HALF_LENGTH).double()
     peaks = TruePeak(0.5)(torch.sin(2 * math.pi * frequency * n + 0.4).float())
     assert abs(db(float(peaks.max()))) < 0.012
     spans = peaks.unfold(0, 100, 1).amax(-1)
@@ -212,12 +212,12 @@ def test_the_reading_of_a_tone_is_its_amplitude(frequency):
 @given(x=st.lists(st.floats(0, 1), min_size=12, max_size=40), length=st.integers(0, 11))
 def test_the_parts_are_what_they_say(x, length):
     depth = torch.tensor(x, dtype=torch.float64)
-    assert torch.equal(widest(depth, length), depth.unfold(0, length + 1, 1).amax(-1))
+    assert torch.equal(sliding_maximum(depth, length), depth.unfold(0, length + 1, 1).amax(-1))
     steps = length + 1
     slow = torch.tensor([max(0.0, *(x[i - j] - j / steps for j in range(i + 1))) for i in range(len(x))])
-    assert torch.allclose(released(depth, steps), slow.double(), atol=1e-12)
-    mean = smoothed(depth, length)
+    assert torch.allclose(release_ramp(depth, steps), slow.double(), atol=1e-12)
+    mean = moving_average(depth, length)
     assert len(mean) == len(x) - length
     low, high = (f(depth.unfold(0, length + 1, 1), -1) for f in (torch.amin, torch.amax))
     assert bool((mean >= low - 1e-12).all() and (mean <= high + 1e-12).all())
-    assert not smoothed(torch.zeros(50).double().index_fill(0, torch.tensor([3]), 0.7), length)[4:].any()
+    assert not moving_average(torch.zeros(50).double().index_fill(0, torch.tensor([3]), 0.7), length)[4:].any()

@@ -64,8 +64,8 @@ FLOOR_DB = -140.0
 RARE = 0.02
 """Share of the frames. If fewer frames show something, it is a click or a fault, and does not count."""
 ACTIVE_DB = 22.0
-"""How far an active frame exceeds the quietest frames. Noise varies less than this from frame to frame, even in the narrowest
-bands."""
+"""How far an active frame exceeds the quietest frames. Noise varies less than this from frame to frame, even in the
+narrowest bands."""
 BELOW, WIDTH = 6, 8
 """Bands over which the level below an edge is averaged, and bands from the edge's top to its foot."""
 OCTAVES = (WIDTH - 1 + (BELOW + 1) / 2) / PER_OCTAVE
@@ -79,7 +79,7 @@ MIN_DROP_DB = 10.0
 ENVELOPE = 0.9
 """The envelope is this quantile over the active frames."""
 DEEPEST_DB = 60.0
-"""Depth to which a response is followed. Further down, a brick wall shows the analysis window's side lobes and the dither."""
+"""Depth to which a response is followed. Further down, a brick wall shows the window's side lobes and the dither."""
 CLEAR_DB = 3.0
 """Bands that exceed the floor by less than this lie on it."""
 ORDERS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 48, 96)
@@ -264,8 +264,8 @@ def fit_response(edge: Edge) -> tuple[float, int]:
     octaves = (band - cutoff[:, None, None]) / PER_OCTAVE  # [cut-off, 1, band]
     order = torch.tensor(ORDERS, dtype=torch.float64)
     response = -10 * torch.log10(1 + 3 * 2 ** (2 * order[:, None] * octaves))  # [cut-off, order, band]
-    likelihood = _log_likelihood(y, response.flatten(0, 1), clear, floor)
-    posterior = likelihood.softmax(0).view(len(cutoff), len(order))
+    log_likelihood = _log_likelihood(y, response.flatten(0, 1), clear, floor)
+    posterior = log_likelihood.softmax(0).view(len(cutoff), len(order))
     median = int((posterior.sum(1).cumsum(0) < 0.5).sum().clamp(max=len(cutoff) - 1))
     return LOWEST_HZ * 2 ** (float(cutoff[median]) / PER_OCTAVE), ORDERS[int(posterior.sum(0).argmax())]
 

@@ -1,11 +1,11 @@
 """Phases for magnitudes: the algorithm of Griffin and Lim, plain or with momentum.
 
-A magnitude M and a phase that were not made for each other are not the STFT of any signal: the STFT of their inverse STFT has
-other magnitudes. Let P(S) = STFT(iSTFT(S)). It projects a spectrum onto those that are the STFT of a signal. Griffin and Lim
+A magnitude M and a phase that were not made for each other are not the STFT of any signal: the STFT of their inverse STFT
+has other magnitudes. P(S) = STFT(iSTFT(S)) projects a spectrum onto those that are the STFT of a signal. Griffin and Lim
 ("Signal estimation from modified short-time Fourier transform", 1984) alternate P with a second projection, which puts M
 back and keeps the phase. Neither projection can increase the distance between S and P(S). Perraudin, Balazs and
-Soendergaard ("A fast Griffin-Lim algorithm", 2013) extrapolate each step with a momentum α, which converges faster and to a
-smaller distance:
+Soendergaard ("A fast Griffin-Lim algorithm", 2013) extrapolate each step with a momentum α, which converges faster, and to
+a smaller distance:
 
     R[n] = P(S[n]),   T[n] = R[n] + α·(R[n] − R[n−1]),   S[n+1] = M·T[n] / |T[n]|
 

@@ -10,8 +10,8 @@ and the guess falls from it with the square of the frequency, counted from a ref
 
 2·ln 2 is the natural logarithm of 4, and a factor of 4 in magnitude is 12 dB. The band begins high enough to say what the
 spectrum does near the cut-off, and ends low enough to be free of the slope of an ordinary low-pass filter. Models differ in
-r, in whether the band includes its ends, and in the form of the mean. Their weights were trained with these details, so each
-model keeps its own.
+r, in whether the band includes its ends, and in the form of the mean. Each model keeps its own details, because its weights
+were trained with them.
 
 >>> import torch
 >>> f = torch.arange(1, 9) * 1_000.0
@@ -32,7 +32,7 @@ import math
 from torch import Tensor
 
 REFERENCE_BAND = (0.65, 0.88)
-"""Ends of the reference band, as parts of the cut-off: a little less than half an octave, below the slope of a usual low-pass."""
+"""Ends of the reference band, as parts of the cut-off: nearly half an octave, below the slope of a usual low-pass."""
 TILT_PER_OCTAVE = 2 * math.log(2)
 """12 dB, as natural logarithm of magnitude: what the guess falls in an octave."""
 

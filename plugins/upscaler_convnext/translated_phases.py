@@ -2,8 +2,8 @@
 
 They begin as the phases of the source, translated: the half octave below 0.85 c is laid end to end upwards, as often as it
 takes. Each shift is a multiple of those bins whose phase turns by a full circle in one hop. So a transient below is a
-transient above, and no random numbers are needed. Fast Griffin-Lim (see `upscaler_core.dsp.griffinlim`) then makes phases and
-magnitudes agree above the cut-off, and leaves the source below it as it is.
+transient above, and no random numbers are needed. Fast Griffin-Lim (see `upscaler_core.dsp.griffinlim`) then makes phases
+and magnitudes agree above the cut-off, and leaves the source below it as it is.
 
 A soft low-pass leaves something above the cut-off, too. Where that is within 20 dB of the predicted magnitude, its phases
 are kept; and a magnitude is never less than the source's own.
