@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d
 
 from upscaler_convnext.network import FrameNet
-from upscaler_convnext.translated_phases import add_phases
 from upscaler_convnext.plugin import SpectralConvNeXtOptions
+from upscaler_convnext.translated_phases import add_phases
 from upscaler_core import Conditions, Estimate, StftConfig, load_checkpoint, stft
 from upscaler_core.dsp import REFERENCE_BAND, band_level, tilted_log_magnitude
 from upscaler_core.models import choose_dtype, computing, fixed_initialization

@@ -3,10 +3,12 @@
     baseline ─ STFT ─┬─ bands below the cut-off ─ MLP ─ envelope above it ─ on noise ─┐
                      └─ bins below the cut-off ───────────────────────────────────────┴─ inverse STFT ─►
 
-Frequencies are in octaves above the cut-off c, so that what the network learns at one cut-off is valid at others. Its inputs
-are the levels of bands from c/32 to 0.88 c in three frames, relative to the mean level from 0.65 c to 0.88 c. The guess is
-that this level goes on above c, falling by 12 dB an octave. The network predicts the difference between the envelope and
-this guess, at points a third of an octave apart. An untrained network predicts 0: then the model is tilted noise."""
+Frequencies are in octaves above the cut-off c, so that what the network learns at one cut-off is valid at others. Its
+inputs are the levels of bands from c/32 to 0.88 c in three frames, relative to the mean level from 0.65 c to 0.88 c.
+The guess is that this level goes on above c, falling by 12 dB an octave. The network predicts the difference between
+the envelope and this guess, at points a third of an octave apart. An untrained network predicts 0: then the model is
+tilted noise.
+"""
 
 from __future__ import annotations
 

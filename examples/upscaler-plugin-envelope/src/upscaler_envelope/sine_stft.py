@@ -25,7 +25,7 @@ def window(like: Tensor) -> Tensor:
 
 
 def analysis(x: Tensor) -> Tensor:
-    """`[batch, time]` -> complex `[batch, frame, bin]`; frame k is centred at sample k·HOP, with zeros beyond the ends."""
+    """`[batch, time]` -> complex `[batch, frame, bin]`. Frame k is centred at sample k·HOP; zeros lie beyond the ends."""
     spectrum = torch.stft(x, SIZE, HOP, window=window(x), center=True, pad_mode="constant", return_complex=True)
     return spectrum.transpose(1, 2)
 
