@@ -29,7 +29,7 @@ def transforms() -> Any:
     """Import `torchaudio.transforms`, also with a torch that was built for CPUs.
 
     The compiled extension of the Linux wheel is linked to CUDA. So importing the package fails with a torch without CUDA.
-    Nothing here needs the extension: a stub that says it is not available lets the rest be imported.
+    Nothing here needs the extension: with a stub that declares it unavailable, the rest can be imported.
 
     Raises:
         MissingDependency: torchaudio is not installed, or does not fit the installed torch.

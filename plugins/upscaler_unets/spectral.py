@@ -10,8 +10,8 @@ log-magnitude of its band from 0.65 c to 0.88 c, and falls by 12 dB an octave (s
 level, that mean over some 90 ms, is subtracted from the inputs, so that a quiet passage is restored as a loud one is.
 
 When a recording is enhanced, c is a little lower than where the source's edge begins, because edges are measured to half a
-band of 1/24 octave. What a soft low-pass has left above c would look like the band's own end. So it is hidden from the
-network as a windowed sinc would hide it, by a gain of ½·erfc((f − c) / (√2·σ)), and the output is never quieter than it.
+band of 1/24 octave. What a soft low-pass has not removed above c would look like the band's own end. So it is hidden from
+the network as a windowed sinc would hide it, by a gain of ½·erfc((f − c) / (√2·σ)), and the output is never quieter than it.
 
 The U-Net thins frames, so its output depends on which of them a sound falls on. The mean over inputs that are delayed by a
 share of the thinning, and aligned again, depends on it less: cycle spinning (Coifman and Donoho 1995), the option `shifts`.
@@ -48,7 +48,7 @@ SILENCE = 1e-7
 EARLY = 0.985
 """The cut-off as a part of the frequency where the edge begins: half a band lower, which is how exactly edges are known."""
 SIGMA_HZ = 300 / 4.65
-"""Width σ of the low-pass that hides what a soft one has left: its gain falls from 0.99 to 0.01 within 300 Hz."""
+"""Width σ of the low-pass that hides what a soft one has not removed: its gain falls from 0.99 to 0.01 within 300 Hz."""
 
 
 class SpectralUNet(nn.Module):
@@ -97,7 +97,7 @@ class SpectralUNet(nn.Module):
         maps = [((log_magnitude - level) / SPREAD).clamp(min=-2) for log_magnitude in (visible, guess)]
         maps.append(octaves.expand_as(visible))
         frames = visible.shape[-1]
-        inputs = pad(torch.cat(maps, 1)[:, :, :-1], (0, -frames % self.unet.step))  # the Nyquist bin is left out
+        inputs = pad(torch.cat(maps, 1)[:, :, :-1], (0, -frames % self.unet.step))  # without the Nyquist bin
         with computing(self):
             offset = self._offset(inputs, conditions)[..., :frames]
         restored = guess + pad(offset, (0, 0, 0, 1), mode="replicate")

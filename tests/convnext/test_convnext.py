@@ -133,6 +133,6 @@ def test_streamed_is_one_shot_and_dual_mono_is_kept():
         cutoff_hz=7_600.0,
     )
     x = signals.band_limited(16_000, 7_600, 3.0).repeat(2, 1)
-    whole = pipeline(x, 16_000)
-    assert torch.equal(whole[0], whole[1])
-    assert torch.equal(whole, torch.cat(list(pipeline.stream(x.split(1_234, -1), 16_000)), -1))
+    one_shot = pipeline(x, 16_000)
+    assert torch.equal(one_shot[0], one_shot[1])
+    assert torch.equal(one_shot, torch.cat(list(pipeline.stream(x.split(1_234, -1), 16_000)), -1))

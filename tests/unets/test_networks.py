@@ -26,9 +26,9 @@ def view(estimate):
     return estimate.log_magnitude if estimate.waveform is None else estimate.waveform
 
 
-def run(model, x, given=None):
+def run(model, x, condition=None):
     with torch.no_grad():
-        return view(model(x, given or conditions(len(x))))
+        return view(model(x, condition or conditions(len(x))))
 
 
 @pytest.fixture
@@ -63,16 +63,16 @@ def test_folding_changes_nothing_and_follows_the_weights(name, x):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_chunk_is_a_part_of_the_whole(name):
+def test_a_chunk_equals_its_part_of_the_output(name):
     model = build(name)
     x = signals.band_limited(48_000, 7_500, 80 * 1_024 / 48_000)[None]
     cut = 24 * 1_024
-    whole, part = run(model, x), run(model, x[..., cut:], conditions(start=cut))
-    hop = 1 if whole.shape[-1] == x.shape[-1] else 256
+    complete, part = run(model, x), run(model, x[..., cut:], conditions(start=cut))
+    hop = 1 if complete.shape[-1] == x.shape[-1] else 256
     inside = slice(model.receptive_field // hop + 1, -model.receptive_field // hop - 1)
     assert part[..., inside].numel()
-    error = whole[..., cut // hop :][..., inside] - part[..., inside]
-    assert decibels(error, whole) < -100
+    error = complete[..., cut // hop :][..., inside] - part[..., inside]
+    assert decibels(error, complete) < -100
 
 
 @pytest.mark.parametrize(("shifts", "same"), [(1, False), (2, True)])
@@ -89,8 +89,8 @@ def test_with_shifts_it_does_not_matter_on_which_frames_a_sound_falls(x, shifts,
 def test_noise_depends_on_the_seed_and_the_position(name, x):
     model = build(name)
     same, other_seed, other_place = (
-        run(model, x, given)
-        for given in (conditions(), replace(conditions(), seed=4), conditions(start=model.length_multiple))
+        run(model, x, condition)
+        for condition in (conditions(), replace(conditions(), seed=4), conditions(start=model.length_multiple))
     )
     assert torch.equal(same, run(model, x))
     assert not torch.equal(same, other_seed)

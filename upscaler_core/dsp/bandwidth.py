@@ -95,7 +95,7 @@ UNCERTAIN_DB = 4.0
 BEGIN_DB = 0.3
 """By how much a response has fallen where its edge begins."""
 BRICK_WALL = 400.0
-"""dB an octave. Steeper edges cannot be told apart; their beginning is their cut-off."""
+"""dB an octave. The slopes of steeper edges cannot be distinguished. Such an edge begins at its cut-off."""
 QUARTILE = 0.75
 """The place within a band, 0 … 1, at which a brick wall affects the band's lower quartile."""
 
@@ -134,7 +134,7 @@ class Bandwidth:
 
 
 def measure_bandwidth(stream: Stream, rate: int) -> Bandwidth:
-    """Measure where the content of a whole stream of blocks `[channel, time]` at `rate` Hz ends."""
+    """Measure where the content of a stream of blocks `[channel, time]` at `rate` Hz ends."""
     return find_bandwidth(band_levels(stream, rate), rate)
 
 

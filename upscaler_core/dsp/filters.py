@@ -58,7 +58,7 @@ def kaiser_lowpass(times: Tensor, cutoff: float, half_length: float, attenuation
     """Sample the Kaiser-windowed low-pass at any times.
 
     Args:
-        times: where to sample, in samples from the centre. They may have any shape, and need not be whole.
+        times: where to sample, in samples from the centre. They may have any shape, and need not be integers.
         cutoff: −6 dB point, cycles a sample, 0 … 0.5.
         half_length: half of the window's length, samples. The response is 0 beyond it.
         attenuation_db: ripple in both bands, dB, above 50.

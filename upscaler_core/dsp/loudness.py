@@ -2,7 +2,7 @@
 
 **Loudness** (ITU-R BS.1770-5; EBU R 128): The signal is K-weighted, here with the truncated impulse response of the two
 standard biquads, which has fallen by 100 dB after 50 ms. Mean squares z are taken over 400 ms, a new one each 100 ms. Those
-below −70 LUFS are left out, and then those more than 10 LU below the mean of the others. The loudness is that of the mean of
+below −70 LUFS are excluded, and then those more than 10 LU below the mean of the others. The loudness is that of the mean of
 what remains:  L = −0.691 + 10·log10(Σ weight·z), a sum over channels.
 
 **True peak** (Annex 2): the largest magnitude of the signal, interpolated at 4 points a sample by a Kaiser-windowed sinc.
@@ -40,7 +40,7 @@ MAX_BITS = 24
 
 @dataclass(frozen=True)
 class Levels:
-    """Measurements of a whole stream."""
+    """Measurements of a complete stream."""
 
     frames: int
     """Samples in each channel."""
@@ -61,7 +61,7 @@ class Levels:
 
 
 def measure_levels(stream: Stream, rate: int, full_scale: float = 1.0) -> Levels:
-    """Measure a whole stream of blocks `[channel, time]`.
+    """Measure a complete stream of blocks `[channel, time]`.
 
     Args:
         stream: blocks; the result does not depend on their lengths.

@@ -53,9 +53,8 @@ class Resample:
         flat = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         if rate_in == rate_out or not x.numel():
             return x.clone()
-        # The result is computed in place: holding all blocks and joining them at the end would double the memory. numpy
-        # makes it, because numpy asks for huge pages: touching small pages for the first time can take as long as
-        # resampling does.
+        # The result is computed in place: if all blocks were joined at the end, the memory would double. numpy allocates
+        # it, because numpy requests huge pages: the first access to small pages can take as long as resampling does.
         size = flat.shape[0], -(-x.shape[-1] * _integer_rate(rate_out) // _integer_rate(rate_in))
         out = torch.from_numpy(np.empty(size, np.float32 if x.dtype == torch.float32 else np.float64))
         for block in run(self.plan(rate_in, rate_out), [flat], out=out):

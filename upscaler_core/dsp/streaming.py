@@ -105,7 +105,7 @@ def silence(out: Tensor, flat: Tensor, plan: Plan) -> None:
     Args:
         out: output of the plan's function, `[channel, time]`.
         flat: the input that it was computed from, `[channel, receptive_field + n + receptive_field]`.
-        plan: tells the receptive field, and how the two times correspond.
+        plan: has the receptive field, and the ratio of the two sample rates.
     """
     # A run of zeros that is longer than two receptive fields contains three aligned pieces of half a receptive field. (The
     # padding before the first sample contains two.) So search for those first. It is cheap: few pieces begin with a zero.

@@ -120,8 +120,7 @@ def _band_weights(octaves: Tensor, bands: int) -> Tensor:
 
 
 def _interpolation_weights(octaves: Tensor) -> Tensor:
-    """Weights `[batch, point, bin]` that interpolate between the points in straight lines. Beyond the last it is
-    constant."""
+    """Weights `[batch, point, bin]` of linear interpolation between the points; it is constant beyond the last one."""
     place = (octaves * POINTS_AN_OCTAVE).clamp(0, POINTS - 1)[:, None]
     points = torch.arange(POINTS, device=octaves.device)[:, None]
     return (1 - (place - points).abs()).clamp(min=0)

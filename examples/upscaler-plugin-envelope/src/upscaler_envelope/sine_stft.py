@@ -25,7 +25,7 @@ def window(like: Tensor) -> Tensor:
 
 
 def analysis(x: Tensor) -> Tensor:
-    """`[batch, time]` -> complex `[batch, frame, bin]`. Frame k is centred at sample k·HOP; zeros lie beyond the ends."""
+    """`[batch, time]` -> complex `[batch, frame, bin]`. Frame k is centred at k·HOP; the ends are zero-padded."""
     spectrum = torch.stft(x, SIZE, HOP, window=window(x), center=True, pad_mode="constant", return_complex=True)
     return spectrum.transpose(1, 2)
 
