@@ -1,4 +1,4 @@
-"""What this plugin offers."""
+"""The components of this plugin."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Literal
@@ -9,7 +9,7 @@ Part = Literal["gate", "noise", "style", "skips"]
 
 
 class UNetOptions(ModelOptions):
-    """What both networks' options have in common."""
+    """The options that both networks have."""
 
     at_run_time: ClassVar[frozenset[str]] = ModelOptions.at_run_time | {"other_rates"}
 
