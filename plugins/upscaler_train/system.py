@@ -28,8 +28,8 @@ class SystemOutput:
     """The models' second argument, for `batch * channel` items."""
 
 
-for form in (Conditions, Estimate, SystemOutput):
-    register_dataclass(form)  # so that FSDP finds the tensors in them
+for output_type in (Conditions, Estimate, SystemOutput):
+    register_dataclass(output_type)  # so that FSDP finds the tensors in them
 
 
 class System(nn.Module):
