@@ -44,6 +44,11 @@ def test_a_run_leaves_weights_that_a_pipeline_uses_at_once(training, audio):
     assert "| tilted-noise |" in report
     assert "| epoch 2 |" in report
     assert [len(step["losses"]) for step in training.steps()] == [2] * 8
+    tensors, facts = load_state(run / "state.safetensors")  # these names are on users' disks
+    assert {name.split("/")[0] for name in tensors} == {"system", "average", "optimizer"}
+    assert {"system/trained.small.net.0.weight", "average/n_averaged", "optimizer/0.exp_avg"} <= set(tensors)
+    assert set(facts) == {"progress", "scaler"}
+    assert set(facts["progress"]) == {"step", "bad", "best", "best_epoch", "stale", "seconds"}
     moved = run.rename(training.folder / "moved") / "best" / "pipeline.yaml"
     enhanced = training.upscaler("run", moved, audio / "speech_kerstin_de_cc0_48k.flac", "-o", "out.wav")
     assert enhanced.returncode == 0, enhanced.stderr

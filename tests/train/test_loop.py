@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+import pytest
 import torch
 
 from upscaler_core.models import read_card
@@ -24,6 +25,7 @@ def test_losses_fall(training):
     assert sum(totals[-16:]) < 0.95 * sum(totals[:16])
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_losses_of_an_unbroken_one(training):
     training.write(lambda recipe: recipe.update(save_minutes=0, excerpts=24))
     adversary = ("--set", "losses.1={use: adversarial, channels: 4, fft_sizes: [128], weight: 0.1}")
