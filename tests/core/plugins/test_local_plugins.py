@@ -219,9 +219,9 @@ def test_a_recipe_trains_with_one_and_its_pipeline_names_it(upscaler, folder, au
 
 
 def test_the_excerpts_of_a_recipe_find_it_in_a_fresh_process(folder):
-    from upscaler_train.excerpts import Excerpts
+    from upscaler_train.data.excerpts import Excerpts
+    from upscaler_train.data.recordings import Recording
     from upscaler_train.recipe import RecipeSpec
-    from upscaler_train.recordings import Recording
 
     (folder / "mine.py").write_text(HEAD + TRAINED)
     recipe = RecipeSpec.model_validate(
