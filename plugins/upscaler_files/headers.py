@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, Literal
 
-from upscaler_files.guard import Patch
+from upscaler_files.guarded_file import Patch
 
 _UNKNOWN = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}  # sizes in the header of a stream that could not be gone back over
 _LAST_PAGE = 65_307  # bytes of the longest Ogg page

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from upscaler_core import AudioInfo, InputError, Options
 from upscaler_files.channels import VORBIS_ORDER
-from upscaler_files.guard import Guard, Patch
+from upscaler_files.guarded_file import GuardedFile, Patch
 from upscaler_files.headers import lacks_end_mark, length_filled_in, missing_bytes
 from upscaler_files.mpeg import count_filled_in
 
@@ -143,16 +143,16 @@ class _Decoder(AbstractContextManager["_Decoder"]):
 
     def __init__(self, path: Path, patch: Patch, start: int = 0) -> None:
         self._file = path.open("rb")
-        self._guard = Guard(self._file, patch)
+        self._guarded = GuardedFile(self._file, patch)
         self._ended = False
         try:
-            self.sound = sf.SoundFile(self._guard)
+            self.sound = sf.SoundFile(self._guarded)
             if start:
                 self.sound.seek(start)
-            self._guard.check()
+            self._guarded.check()
         except sf.SoundFileError as error:
             self._file.close()
-            self._guard.check()
+            self._guarded.check()
             raise InputError("it is not audio in a format that can be read, or its header is damaged") from error
         except BaseException:
             self._file.close()
@@ -173,7 +173,7 @@ class _Decoder(AbstractContextManager["_Decoder"]):
             written = np.flatnonzero(~np.isnan(samples).all(axis=1))
             count = int(written[-1]) + 1 if written.size else 0
             sound = self._ended = self.sound.frames >= _UNKNOWN and getattr(error, "code", None) == _UNSEEKABLE
-        self._guard.check()
+        self._guarded.check()
         return samples[:count], sound
 
     def close(self) -> None:

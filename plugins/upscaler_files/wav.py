@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import io
 import struct
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upscaler_core import AudioInfo, OutputError
-from upscaler_files import tags
+from upscaler_core import AudioInfo
+from upscaler_core.files import basic_tags, id3_tag
+from upscaler_files.exporter import FileExporter
 from upscaler_files.options import WavOptions
-from upscaler_files.quantize import quantizer_for
-from upscaler_files.sink import FileSink, carried_tags
+from upscaler_files.quantize import Quantizer, quantizer_for
 
 _LIMIT = 0xFFFFFFFF  # the largest size that a chunk can state, and what it states when the size stands elsewhere
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -36,11 +35,10 @@ _INFO = {
 }
 
 
-class WavExporter:
+class WavExporter(FileExporter[WavOptions]):
     """Writes WAV files of up to 1,024 channels."""
 
-    def __init__(self, options: WavOptions | None = None) -> None:
-        self._options = options or WavOptions()
+    default_options = WavOptions
 
     def refuse(self, rate: int, channels: int) -> str | None:
         """Why this pair cannot be written; None where it can."""
@@ -50,27 +48,24 @@ class WavExporter:
             return f"WAV is written at up to 768,000 Hz, not {rate:,}"
         return None
 
-    def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> FileSink:
-        """Open `path` for writing; see `FileSink`.
-
-        Raises:
-            OutputError: this pair of rate and channels, or the path, cannot be written.
-        """
-        if reason := self.refuse(rate, channels):
-            raise OutputError(reason)
+    def quantizer(self, rate: int, source: AudioInfo, seed: int) -> Quantizer | None:
+        """Make integers of the samples, unless they are written as floats."""
         bits = self._bits(source)
-        quantizer = None if bits is None else quantizer_for(bits, self._options.dither, rate, seed)
-        text, id3 = carried_tags(source), tags.id3(source)
-        tail = _chunk(b"id3 ", id3) if id3 else b""
-        return FileSink(path, channels, lambda file: WavEncoder(file, rate, channels, bits, text, tail), quantizer)
+        return None if bits is None else quantizer_for(bits, self.options.dither, rate, seed)
 
-    def _bits(self, source: AudioInfo | None) -> int | None:
+    def encoder(self, file: BinaryIO, rate: int, channels: int, source: AudioInfo) -> WavEncoder:
+        """Write basic tags before the samples, and all tags after them."""
+        id3 = id3_tag(source)
+        tail = _chunk(b"id3 ", id3) if id3 else b""
+        return WavEncoder(file, rate, channels, self._bits(source), basic_tags(source), tail)
+
+    def _bits(self, source: AudioInfo) -> int | None:
         """Bits of an integer sample; None for 32-bit float."""
-        if self._options.bits != "auto":
-            return None if self._options.bits == "float" else self._options.bits
-        if source and source.floating:
+        if self.options.bits != "auto":
+            return None if self.options.bits == "float" else self.options.bits
+        if source.floating:
             return None
-        return 32 if source and (source.bits or 0) > 24 else 24
+        return 32 if (source.bits or 0) > 24 else 24
 
 
 class WavEncoder:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from upscaler_core import InputError, Registry
-from upscaler_core.files.recording import open_recording
+from upscaler_core.files import open_recording
 from upscaler_core.plugins import Source
 from upscaler_files import plugin
 

@@ -16,7 +16,7 @@ import soundfile as sf
 import torch
 
 from upscaler_core import InputError, MissingDependency, discover
-from upscaler_core.files.recording import open_recording
+from upscaler_core.files import open_recording
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -203,9 +203,9 @@ STREAM = """
 import resource, sys
 from pathlib import Path
 from upscaler_core import discover
-from upscaler_core.files.recording import open_source
+from upscaler_core.files import open_recording
 
-with open_source(Path(sys.argv[1]), discover()) as source:
+with open_recording(Path(sys.argv[1]), discover()) as source:
     blocks = source.blocks(65_536)
     length = next(blocks).shape[-1]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from upscaler_core.errors import InputError, MissingDependency, UpscalerError
-from upscaler_core.files import tags
+from upscaler_core.files.tags.reading import complete_tags
 from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.registry import Registry
 
@@ -86,7 +86,7 @@ class Recording(AbstractContextManager["Recording"]):
         self.path = path
         self._opened = opened
         self._source = opened.__enter__()
-        self.info = tags.complete(self._source.info, path)
+        self.info = complete_tags(self._source.info, path)
         self.damage: str | None = None
         """After a pass: what is missing or broken, in a sentence without a full stop. None for a whole file."""
         self.frames = 0
