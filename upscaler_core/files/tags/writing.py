@@ -28,11 +28,16 @@ def basic_tags(source: AudioInfo) -> dict[str, str]:
 
 
 def vorbis_comments(source: AudioInfo) -> dict[str, list[str]]:
-    """The texts as Vorbis comments, whose names are in upper case and which state totals apart.
+    """All texts and pictures as Vorbis comments, as Ogg Vorbis and Opus hold them. Names are in upper case, totals apart.
 
     >>> vorbis_comments(AudioInfo(48_000, 2, None, "FLAC", tags={"artist": ["A", "B"], "tracknumber": ["3/12"]}))
     {'ARTIST': ['A', 'B'], 'TRACKNUMBER': ['3'], 'TRACKTOTAL': ['12']}
     """
+    blocks = [base64.b64encode(picture_block(picture)).decode() for picture in source.pictures]
+    return {**_text_comments(source), **({"METADATA_BLOCK_PICTURE": blocks} if blocks else {})}
+
+
+def _text_comments(source: AudioInfo) -> dict[str, list[str]]:
     comments: dict[str, list[str]] = {}
     for name, values in source.tags.items():
         number, slash, total = values[0].partition("/") if values else ("", "", "")
@@ -41,12 +46,6 @@ def vorbis_comments(source: AudioInfo) -> dict[str, list[str]]:
         else:
             comments[name.upper()] = list(values)
     return comments
-
-
-def picture_comments(source: AudioInfo) -> dict[str, list[str]]:
-    """The pictures as Vorbis comments, which is how Ogg Vorbis and Opus hold them; empty where there are none."""
-    blocks = [base64.b64encode(picture_block(picture)).decode() for picture in source.pictures]
-    return {"METADATA_BLOCK_PICTURE": blocks} if blocks else {}
 
 
 def picture_block(picture: Picture) -> bytes:
@@ -72,7 +71,7 @@ def tag_flac(file: BinaryIO, source: AudioInfo) -> None:
         audio = FLAC(file)
         if audio.tags is None:
             audio.add_tags()
-        _replace_comments(audio.tags, vorbis_comments(source))
+        _replace_comments(audio.tags, _text_comments(source))
         for block in blocks:
             audio.add_picture(block)
         file.seek(0)
@@ -86,7 +85,7 @@ def tag_ogg(file: BinaryIO, source: AudioInfo) -> None:
     with _keeping_the_audio():
         from mutagen.oggvorbis import OggVorbis
 
-        comments = {**vorbis_comments(source), **picture_comments(source)}
+        comments = vorbis_comments(source)
         file.seek(0)
         audio = OggVorbis(file)
         _replace_comments(audio.tags, comments)
