@@ -1,38 +1,31 @@
-"""Where a recording goes: the path, the rate and the exporter of its output, decided once."""
+"""Where a recording goes: the path, the exporter and the rate of its output, and what is refused.
+
+What the names alone decide is decided before the source is opened. Its header decides only the default suffix, and whether
+the format holds its channels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from upscaler_core.errors import OutputError, UsageError
-from upscaler_core.files.recording import Recording
 from upscaler_core.plugins.components import Kind, Options, suggest
 from upscaler_core.plugins.protocols import AudioInfo, Exporter
 from upscaler_core.plugins.registry import Entry, Registry
 
 RATES = (96_000, 88_200, 48_000, 44_100, 32_000, 22_050, 16_000, 8_000)
-"""The rates, Hz, that are tried from the first on where nobody asked for one."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """One output, as it was decided."""
-
-    path: Path
-    rate: int
-    """Hz."""
-    exporter: Exporter
+"""The rates, Hz, that are tried in this order where the user chooses none."""
 
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """What was asked for, for every output of a run.
+    """The user's choices for every output of a run.
 
     Args:
-        rate: Hz; None = the highest of `RATES` that the format takes.
+        rate: Hz; None = the first of `RATES` that the format takes.
         exporter: an exporter's name; None = the one that the suffix picks.
         options: that exporter's options. They count where the suffix picks that exporter.
         overwrite: replace outputs that exist.
@@ -44,46 +37,48 @@ class OutputSettings:
     overwrite: bool = False
 
 
-def decide_output(
-    recording: Recording, target: Path, registry: Registry, settings: OutputSettings, *, add_suffix: bool = False
-) -> Output:
-    """Decide everything about an output.
+@dataclass(frozen=True)
+class Output:
+    """One output, as it was decided."""
 
-    Args:
-        recording: the open source.
-        target: the output's path.
-        registry: where exporters are found.
-        settings: what was asked for.
-        add_suffix: the target has no suffix yet: add `.flac`, or `.wav` where FLAC would lose something or cannot hold it.
+    path: Path
+    rate: int
+    """Hz."""
+    exporter: Exporter
+
+    def check(self, info: AudioInfo) -> None:
+        """Refuse a source whose channels the format cannot hold.
+
+        Raises:
+            OutputError: it cannot hold them, or not at this rate. The message begins with the output's path.
+        """
+        if reason := self.exporter.refuse(self.rate, info.channels):
+            raise OutputError(f"{self.path} cannot be written: {reason}")
+
+
+def decide_output(source: Path, target: Path, registry: Registry, settings: OutputSettings) -> Output:
+    """Decide how a file is written, and refuse what can be refused before its source is opened.
 
     Raises:
-        UsageError: no exporter writes that suffix, or the target is a folder or the source itself.
-        OutputError: the format cannot hold the audio, or the target exists and may not be replaced.
+        UsageError: no exporter writes the target's suffix, or the target is a folder or the source itself.
+        OutputError: the target exists and may not be replaced.
+        MissingDependency: the exporter lacks a package or program.
     """
-    reason: str | None = None
-    for suffix in default_suffixes(recording.info) if add_suffix else [""]:
-        path = target.with_name(target.name + suffix)
-        exporter = build_exporter(path, registry, settings)
-        rate = settings.rate or highest_rate(exporter)
-        reason = exporter.refuse(rate, recording.info.channels)
-        if not reason:
-            break
-    _refuse_overwriting(recording.path, path, settings.overwrite)
-    if reason:
-        raise OutputError(f"{path} cannot be written: {reason}")
-    return Output(path, rate, exporter)
+    output = _output_at(target, registry, settings)
+    _refuse_overwriting(source, target, settings.overwrite)
+    return output
 
 
-def default_suffixes(info: AudioInfo) -> Iterator[str]:
-    """The suffixes that keep all of a recording, the preferred one first. FLAC holds integers of at most 24 bits."""
-    if not info.floating and (info.bits or 0) <= 24:
-        yield ".flac"
-    yield ".wav"
+def add_suffix(target: Path, info: AudioInfo, registry: Registry, settings: OutputSettings) -> Path:
+    """Add `.flac` to a path without a suffix, or `.wav` where FLAC would lose something or cannot hold the source.
 
-
-def highest_rate(exporter: Exporter) -> int:
-    """The first of `RATES`, Hz, that an exporter takes for one channel."""
-    return next((rate for rate in RATES if exporter.refuse(rate, 1) is None), RATES[0])
+    FLAC holds integers of at most 24 bits.
+    """
+    flac, wav = (target.with_name(target.name + suffix) for suffix in (".flac", ".wav"))
+    if info.floating or (info.bits or 0) > 24:
+        return wav
+    output = _output_at(flac, registry, settings)
+    return wav if output.exporter.refuse(output.rate, info.channels) else flac
 
 
 def build_exporter(path: Path, registry: Registry, settings: OutputSettings) -> Exporter:
@@ -91,25 +86,36 @@ def build_exporter(path: Path, registry: Registry, settings: OutputSettings) -> 
 
     Raises:
         UsageError: no exporter writes that suffix.
+        MissingDependency: the exporter lacks a package or program.
     """
     entry = find_exporter(path, registry, settings.exporter)
-    asked = registry.find(Kind.EXPORTER, settings.exporter) if settings.exporter else entry
-    built: Exporter = registry.build(Kind.EXPORTER, entry.full_name, settings.options if asked == entry else None)
+    chosen = registry.find(Kind.EXPORTER, settings.exporter) if settings.exporter else entry
+    built: Exporter = registry.build(Kind.EXPORTER, entry.full_name, settings.options if chosen == entry else None)
     return built
 
 
 def find_exporter(path: Path, registry: Registry, preferred: str | None = None) -> Entry:
-    """The exporter that a path's suffix picks; `preferred` (a name) wins among several.
+    """The exporter that a path's suffix picks; among several, the one of the name `preferred`.
 
     Raises:
         UsageError: no exporter writes that suffix.
     """
-    suffix, offered = path.suffix.lower(), registry.of(Kind.EXPORTER)
-    matches = [entry for entry in offered if suffix in entry.component.suffixes]
+    suffix, exporters = path.suffix.lower(), registry.of(Kind.EXPORTER)
+    matches = [entry for entry in exporters if suffix in entry.component.suffixes]
     if not matches:
-        known = [s for entry in offered for s in entry.component.suffixes]
+        known = [s for entry in exporters for s in entry.component.suffixes]
         raise UsageError(f"{path}: no exporter writes '{suffix or path.name}'; {suggest(suffix, known)}")
     return next((entry for entry in matches if preferred in (entry.component.name, entry.full_name)), matches[0])
+
+
+def highest_rate(exporter: Exporter) -> int:
+    """The first of `RATES`, Hz, that an exporter takes for one channel; the first of all where it takes none."""
+    return next((rate for rate in RATES if exporter.refuse(rate, 1) is None), RATES[0])
+
+
+def _output_at(path: Path, registry: Registry, settings: OutputSettings) -> Output:
+    exporter = build_exporter(path, registry, settings)
+    return Output(path, settings.rate or highest_rate(exporter), exporter)
 
 
 def _refuse_overwriting(source: Path, target: Path, overwrite: bool) -> None:

@@ -89,6 +89,7 @@ class Pipeline(SignalLine):
         registry = registry or discover()
         options = dict(export or {})
         settings = OutputSettings(self.target_rate, options.pop("use", None), options, overwrite)
+        output = decide_output(Path(source), Path(target), registry, settings)
         with open_recording(Path(source), registry) as recording:
-            output = decide_output(recording, Path(target), registry, settings)
+            output.check(recording.info)
             return convert(self, recording, output, strict=strict, on_event=on_event)

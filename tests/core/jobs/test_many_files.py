@@ -227,7 +227,7 @@ def test_no_more_jobs_are_taken_than_there_is_room_for(tmp_path):
 
     with ThreadPoolExecutor(4) as pool:
         submit = lambda job, task: pool.submit(lambda: [Skipped(job.source, job.target)])  # noqa: E731
-        for _ in engines._submitted(jobs(), JobSettings(spec.PipelineSpec(version=1)), 4, submit):
+        for _ in engines._on_cluster(jobs(), JobSettings(spec.PipelineSpec(version=1)), 4, submit):
             finished += 1
     assert (finished, most) == (1_000, 4)
 
