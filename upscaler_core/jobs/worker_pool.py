@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
@@ -37,7 +38,7 @@ class WorkerPool:
         self._idle: list[Connection] = []
 
     def do(self, jobs: Iterable[Job]) -> Iterator[Event]:
-        """Do the jobs, each taken when a process is free for it, and yield what happens. A file that fails stops no other one.
+        """Do the jobs, each taken when a process is free for it, and yield what happens. A file that fails stops no other.
 
         Raises:
             UpscalerError: the pipeline itself cannot be assembled.
@@ -108,8 +109,10 @@ class WorkerPool:
         """End the processes: each at its next event, or, when that takes too long, at once."""
         for connection in self._processes:
             connection.close()
+        deadline = time.monotonic() + GRACE_SECONDS
         for process in self._processes.values():
-            process.join(GRACE_SECONDS)
+            process.join(max(deadline - time.monotonic(), 0))
             process.kill()
+            process.join()
         self._processes.clear()
         self._idle.clear()

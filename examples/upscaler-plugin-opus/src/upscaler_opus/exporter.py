@@ -63,7 +63,7 @@ class OpusExporter:
 class OpusSink(AbstractContextManager["OpusSink"]):
     """A file being written.
 
-    Samples beyond ±1 are clamped and counted: most players decode to integers, which would clip there without a message.
+    Samples beyond ±1 are clamped and counted: most players decode to integers, which would clip there silently.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class OpusSink(AbstractContextManager["OpusSink"]):
     def _finish(self) -> None:
         if not self._samples:
             raise OutputError("there is no audio to write")
-        # The serial number tells streams apart that are concatenated. One that follows from the audio serves as well as a
-        # random one.
+        # The serial number tells streams apart that are concatenated. One that follows from the audio serves as well as
+        # a random one.
         retag(self._encoding.finish(), self._target, self._tags, self._serial)
 
 

@@ -1,7 +1,7 @@
 """The Ogg container (RFC 3533) of Opus (RFC 7845): what ffmpeg encoded, with all the tags and a serial number.
 
-ffmpeg takes one value for a tag and no pictures, and gives every stream the number 0, or a random one. So its pages are read
-and written again: the first one holds the head, the second one the tags, which are replaced, all others hold audio.
+ffmpeg takes one value for a tag and no pictures, and gives every stream the number 0, or a random one. So its pages are
+read and written again: the first one holds the head, the second the tags, which are replaced, all others hold audio.
 Each page is
 
     OggS  version  flags  granule  serial  sequence  checksum  n  n lacing values  body
