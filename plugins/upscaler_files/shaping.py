@@ -16,10 +16,10 @@ E. Terhardt gives it ("Calculating virtual pitch", Hearing Research 1, 1979). Th
     ∫ W |F|²  +  λ W̄ ∫ |F|²      (W̄: the mean of W)
 
 the loudness of the noise plus a price on all of it, audible or not. Without the price it would grow by 30 dB above 16 kHz
-and reduce the headroom. Among the filters that begin with 1 this is linear prediction: the autocorrelation of W, with λ added
-to its first value, goes into Levinson's recursion, and the resulting polynomial is the optimum. All its zeros lie inside the
-unit circle, hence the mean of log |F| is exactly zero, the best that the law allows. A sampling rate that reaches far beyond
-hearing needs no further rule: W is almost zero there, so the noise moves there.
+and reduce the headroom. Among the filters that begin with 1 this is linear prediction: the autocorrelation of W, with λ
+added to its first value, goes into Levinson's recursion, and the resulting polynomial is the optimum. All its zeros lie
+inside the unit circle, hence the mean of log |F| is exactly zero, the best that the law allows. A sampling rate that reaches
+far beyond hearing needs no further rule: W is almost zero there, so the noise moves there.
 
 >>> import cmath, math
 >>> def decibels(power): return round(10 * math.log10(power))

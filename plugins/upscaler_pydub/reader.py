@@ -4,8 +4,8 @@ pydub only says which ffmpeg to run. Its `AudioSegment` holds the complete file 
 off float and lossy sources at full scale. So the samples come straight through a pipe.
 
 A lossy coder delays the signal and pads its end. Where the file states this, it is corrected: by the edit list of M4A, MP4
-and MOV, and by the delay of Opus in MKV and WebM. Where the file states nothing, the coder's delay stays at the beginning. As
-ffmpeg writes them, it is 1024 samples for AAC that is bare or in MKV, MPEG-TS or fragmented MP4, 256 for AC-3, 512 for DTS,
+and MOV, and by the delay of Opus in MKV and WebM. Where the file states nothing, the coder's delay stays at the beginning.
+As ffmpeg writes them, it is 1024 samples for AAC that is bare or in MKV, MPEG-TS or fragmented MP4, 256 for AC-3, 512 for DTS,
 1105 for MP3 in AVI. WMA by ffmpeg's own coder begins 2048 samples late at 44.1 kHz: its decoder drops more than that coder
 adds.
 """
