@@ -35,21 +35,21 @@ class GuardedFile:
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill `buffer` from the position; 0 at the end, and after an error."""
-        return self._guard(lambda: self._read(memoryview(buffer).cast("B")), otherwise=0)
+        return self._call(lambda: self._read(memoryview(buffer).cast("B")), otherwise=0)
 
     def write(self, data: bytes) -> int:
         """Write `data` at the position. After an error it is dropped."""
-        return self._guard(lambda: self._write(data), otherwise=len(data))
+        return self._call(lambda: self._write(data), otherwise=len(data))
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move the position."""
-        return self._guard(lambda: self._seek(offset, whence), otherwise=0)
+        return self._call(lambda: self._seek(offset, whence), otherwise=0)
 
     def tell(self) -> int:
         """The position, bytes."""
         return self._position
 
-    def _guard(self, action: Callable[[], int], otherwise: int) -> int:
+    def _call(self, action: Callable[[], int], otherwise: int) -> int:
         if self._error is not None:
             return otherwise
         try:

@@ -73,9 +73,8 @@ class Decoding:
         """Wait for its end, and return what went wrong, or None."""
         failed = self._process.wait() != 0
         self._complaints.seek(0)
-        return _sentence(self._complaints.read(_LONGEST_COMPLAINT), self._path) or (
-            "it ended too early" if failed else None
-        )
+        first = _sentence(self._complaints.read(_LONGEST_COMPLAINT), self._path)
+        return first or ("it ended too early" if failed else None)
 
 
 @contextlib.contextmanager

@@ -5,9 +5,9 @@ off float and lossy sources at full scale. So the samples come straight through 
 
 A lossy coder delays the signal and pads its end. Where the file states this, it is corrected: by the edit list of M4A, MP4
 and MOV, and by the delay of Opus in MKV and WebM. Where the file states nothing, the coder's delay stays at the beginning.
-As ffmpeg writes them, it is 1024 samples for AAC that is bare or in MKV, MPEG-TS or fragmented MP4, 256 for AC-3, 512 for DTS,
-1105 for MP3 in AVI. WMA by ffmpeg's own coder begins 2048 samples late at 44.1 kHz: its decoder drops more than that coder
-adds.
+As ffmpeg writes them, it is 1024 samples for AAC that is bare or in MKV, MPEG-TS or fragmented MP4, 256 for AC-3, 512 for
+DTS, 1105 for MP3 in AVI. WMA by ffmpeg's own coder begins 2048 samples late at 44.1 kHz: its decoder drops more than that
+coder adds.
 """
 
 from __future__ import annotations
@@ -34,11 +34,7 @@ CHANNELS = 64
 
 _LARGEST = 1 << 20  # frames of a block
 _PADDING = 4096  # samples that a coder may add at the end: two frames of AAC with half the rate
-_LISTS = (
-    b"#EXTM3U",
-    b"ffconcat",
-    b"v=0",
-)  # ffmpeg would open the files, and try the addresses, in them
+_LISTS = (b"#EXTM3U", b"ffconcat", b"v=0")  # ffmpeg would open the files and addresses in them
 _SURE = 25  # of 100: below this score ffmpeg itself takes its guess of a format for uncertain
 _LOSSLESS = re.compile(r"pcm_[suf]\d.*|alac|flac|ape|wavpack|tta|tak|mlp|truehd|wmalossless|shorten|mp4als|ralf")
 _TAGS = {
@@ -102,9 +98,8 @@ class FfmpegSource(AbstractContextManager["FfmpegSource"]):
             samples = (data.reshape(-1, self.info.channels) for data in interleaved)
             for block in samples if self.info.frames is None else _without_padding(samples, self.info.frames):
                 position += len(block)
-                yield torch.from_numpy(
-                    np.array(block.T, order="C")
-                )  # a copy, because bytes from the pipe are read-only
+                # A copy, because bytes from the pipe are read-only.
+                yield torch.from_numpy(np.array(block.T, order="C"))
             complaint = decoding.complaint()
         if not position:
             raise InputError(f"ffmpeg cannot decode it: {complaint}" if complaint else "it holds no audio")

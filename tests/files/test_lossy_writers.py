@@ -66,7 +66,7 @@ def lag(a: Tensor, b: Tensor) -> int:
 
 def bitrates(data: bytes) -> list[int]:
     """Kilobits a second of every audio frame of an MP3, from the frame headers alone (ISO/IEC 11172-3, 13818-3)."""
-    at, found = 0, []
+    at, rates = 0, []
     if data[:3] == b"ID3":
         at = 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
     while at < len(data):
@@ -80,10 +80,10 @@ def bitrates(data: bytes) -> list[int]:
         )
         rate = (44_100, 48_000, 32_000)[head >> 10 & 3] // {3: 1, 2: 2, 0: 4}[head >> 19 & 3]
         kbps = int(table.split()[head >> 12 & 15])
-        found.append(kbps)
+        rates.append(kbps)
         at += (144_000 if mpeg1 else 72_000) * kbps // rate + (head >> 9 & 1)
     assert at == len(data), "frames to the end"
-    return found[1:]  # the first one holds the counts
+    return rates[1:]  # the first one holds the counts
 
 
 @pytest.fixture
@@ -143,11 +143,11 @@ def test_the_best_is_near_the_audio(path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [32_000, 44_100, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_mp3_has_the_constant_bit_rate_that_was_asked_for(path: Path, rate: int, channels: int) -> None:
+def test_mp3_has_the_constant_bit_rate_of_the_option(path: Path, rate: int, channels: int) -> None:
     for kbps in KBPS:
         write(path, recording(rate)[:channels], "mp3", rate, mode="cbr", kbps=kbps)
-        found = bitrates(path.read_bytes())
-        assert set(found) == {kbps} and len(found) >= rate // 1_152
+        rates = bitrates(path.read_bytes())
+        assert set(rates) == {kbps} and len(rates) >= rate // 1_152
         assert path.stat().st_size * 8 / 1_000 == pytest.approx(kbps, rel=0.12)  # with frames at the ends
 
 
@@ -167,9 +167,9 @@ def test_mp3_of_variable_bit_rate_goes_from_v0_to_v9(path: Path) -> None:
     audio, means = recording(5 * RATE), []
     for quality in range(10):
         write(path, audio, "mp3", quality=quality)
-        found = bitrates(path.read_bytes())
-        assert len(set(found)) > 2 and max(found) <= 320
-        means.append(np.mean(found))
+        rates = bitrates(path.read_bytes())
+        assert len(set(rates)) > 2 and max(rates) <= 320
+        means.append(np.mean(rates))
     assert means == sorted(means, reverse=True)
     assert 200 < means[0] < 320 and means[9] < 100
     write(path, audio, "mp3")
@@ -209,13 +209,13 @@ def test_same_audio_same_bytes_however_it_was_cut(tmp_path: Path, kind: str, cha
 
 
 def pages(data: bytes) -> list[bytes]:
-    at, found = 0, []
+    at, parts = 0, []
     while at < len(data):
         assert data[at : at + 4] == b"OggS"
         end = at + 27 + data[at + 26] + sum(data[at + 27 : at + 27 + data[at + 26]])
-        found.append(data[at:end])
+        parts.append(data[at:end])
         at = end
-    return found
+    return parts
 
 
 def crc(data: bytes) -> int:
@@ -232,12 +232,12 @@ def test_every_ogg_page_has_the_serial_number_and_a_right_checksum(path: Path) -
     serials = []
     for seed in (0, 1):
         write(path, music(100_000, seed=seed), "ogg")
-        found = pages(path.read_bytes())
-        assert len(found) > 5
-        for page in found:
+        written = pages(path.read_bytes())
+        assert len(written) > 5
+        for page in written:
             assert struct.unpack("<I", page[22:26])[0] == crc(page[:22] + bytes(4) + page[26:])
-        assert len({page[14:18] for page in found}) == 1
-        serials.append(found[0][14:18])
+        assert len({page[14:18] for page in written}) == 1
+        serials.append(written[0][14:18])
     assert serials[0] != serials[1], "files that are strung together need different ones"
 
 

@@ -245,7 +245,7 @@ def test_a_wav_stays_plain(tmp_path: Path) -> None:
     assert sf.SoundFile(tmp_path / "out").copy_metadata()["artist"] == "椎名林檎; Björk"
 
 
-def test_rf64_holds_tags_and_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rf64_holds_tags_and_stays_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "plain", "wav", None)
     monkeypatch.setattr(wav, "_LIMIT", 20_000)
     monkeypatch.setattr(wav, "_info", lambda text: b"")

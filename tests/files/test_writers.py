@@ -59,13 +59,13 @@ def read(path: Path) -> Tensor:
 
 
 def chunks(data: bytes) -> dict[bytes, bytes]:
-    at, found = 12, {}
+    at, content = 12, {}
     while at < len(data):
         size = struct.unpack("<I", data[at + 4 : at + 8])[0]
-        found[data[at : at + 4]] = data[at + 8 : at + 8 + size]
+        content[data[at : at + 4]] = data[at + 8 : at + 8 + size]
         at += 8 + size + size % 2
     assert at == len(data)
-    return found
+    return content
 
 
 @pytest.fixture
@@ -150,8 +150,8 @@ def test_many_channels_are_extensible(path: Path, channels: int, bits: int | str
 
 def test_float_wav_states_its_length_in_fact(path: Path) -> None:
     write(path, music(777), bits="float")
-    found = chunks(path.read_bytes())
-    assert struct.unpack("<I", found[b"fact"]) == (777,) and b"PEAK" not in found
+    content = chunks(path.read_bytes())
+    assert struct.unpack("<I", content[b"fact"]) == (777,) and b"PEAK" not in content
 
 
 def test_beyond_the_limit_wav_becomes_rf64(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
