@@ -223,10 +223,10 @@ class Registry:
             raise UnknownComponent(f"several plugins offer a {kind} '{name}': write {choices}")
         if not matches:
             known = [e.component.name for e in offered]
-            raise UnknownComponent(f"there is no {kind} '{name}'; {suggest(name, known)}{self.left_out()}")
+            raise UnknownComponent(f"there is no {kind} '{name}'; {suggest(name, known)}{self.unavailable_note()}")
         return matches[0]
 
-    def left_out(self) -> str:
+    def unavailable_note(self) -> str:
         """The end of a sentence about an unknown name: which plugins it may be of that offer nothing now, and why."""
         return "".join(f"; the plugin '{p.name}' is {p.trouble}" for p in self.plugins if p.trouble)
 

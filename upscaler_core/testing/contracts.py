@@ -141,7 +141,7 @@ def contract_tests(
     if not found:
         known = [entry.component.name for entry in registry.entries]
         raise UnknownComponent(
-            f"there is no component '{name}' to test: is its plugin installed? {suggest(name, known)}{registry.left_out()}"
+            f"there is no component '{name}' to test: is its plugin installed? {suggest(name, known)}{registry.unavailable_note()}"
         )
     cases = []
     for entry in found:
