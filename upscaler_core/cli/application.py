@@ -30,7 +30,7 @@ EPILOG = (
 )
 
 
-def application(registry: Registry) -> typer.Typer:
+def build_app(registry: Registry) -> typer.Typer:
     """Build the command line from the core's commands and those that plugins offer."""
     app = typer.Typer(
         cls=_group(registry),
@@ -56,7 +56,7 @@ def application(registry: Registry) -> typer.Typer:
 
 
 def _group(registry: Registry) -> type[TyperGroup]:
-    """A group that also names the plugins that are disabled or broken when a command is unknown: it may be theirs."""
+    """A group of commands. If a command is unknown, its error names the disabled and broken plugins: it may be theirs."""
 
     class Commands(TyperGroup):
         def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -82,9 +82,8 @@ def _plugin_command(registry: Registry, full_name: str) -> Callable[[typer.Conte
 
 def _redirect_c_libraries() -> None:
     """Keep standard output for Python: what C libraries print there, as libsndfile does, goes to standard error."""
-    with contextlib.suppress(
-        OSError, ValueError
-    ):  # it is closed, or no file: a test, or another program that embeds us
+    # Standard output may be closed, or no file: in a test, or in another program that embeds this one.
+    with contextlib.suppress(OSError, ValueError):
         descriptor = os.dup(sys.stdout.fileno())
         sys.stdout.flush()
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -102,4 +101,4 @@ def main(arguments: list[str] | None = None) -> Any:
     except UpscalerError as error:  # the user's configuration file is wrong
         print_error(str(error))
         sys.exit(error.exit_code)
-    return application(registry)(arguments)
+    return build_app(registry)(arguments)

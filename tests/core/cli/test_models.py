@@ -14,7 +14,7 @@ import yaml
 from safetensors.torch import save_file
 
 from upscaler_core import discover
-from upscaler_core.cli import application
+from upscaler_core.cli.application import build_app
 from upscaler_core.models import Card, read_card, write_checkpoint
 
 SMALL = {"base_channels": 16, "num_layers": 3}
@@ -35,7 +35,7 @@ def upscaler(tmp_path, monkeypatch, capsys):
 
     def run(*words):
         with pytest.raises(SystemExit) as end:
-            application(discover())([str(word) for word in words])
+            build_app(discover())([str(word) for word in words])
         told = capsys.readouterr()
         return SimpleNamespace(returncode=end.value.code, stdout=told.out, stderr=told.err)
 

@@ -45,7 +45,7 @@ def mutant(case):
     class Plugin:
         pass
 
-    component = Component("mutant", f"contracts.mutants:{case.factory.__name__}", suffixes=case.suffixes)
+    component = Component("mutant", f"core.testing.mutants:{case.factory.__name__}", suffixes=case.suffixes)
     setattr(Plugin, case.kind.hook, hookimpl(lambda self: [component], specname=case.kind.hook))
     registry = Registry(points=(), plugins={"fakes": fakes.plugin, "mutants": Plugin()})
     return registry, registry.find(case.kind, "mutant")
@@ -66,8 +66,8 @@ def test_every_check_finds_a_mutant():
 def test_a_failure_says_what_was_asked_and_what_was_seen():
     (case,) = (case for case in MUTANTS if case.factory.__name__ == "HalfRate")
     assert contract_failures(*mutant(case)) == [
-        "attributes: asked: rate and granule are positive whole numbers, reach is one or None; "
-        "seen: rate 48000.5, granule 1, reach 0"
+        "attributes: asked: rate and length_multiple are positive whole numbers, receptive_field is one, 0 or None; "
+        "seen: rate 48000.5, length_multiple 1, receptive_field 0"
     ]
 
 
