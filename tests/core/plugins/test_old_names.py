@@ -140,14 +140,15 @@ def test_a_pipeline_of_it_gives_the_same_samples_and_only_warns(registry_of, mod
     [
         (Kind.MODEL, "waveform", "Waveform.granule"),
         (Kind.MODEL, "spectral", "Spectral.reach"),
-        (Kind.FINISHER, "smooth", r"Plan\(reach=\)"),
+        (Kind.FINISHER, "smooth", "Plan(reach=)"),
     ],
 )
 def test_it_keeps_the_contract(registry_of, kind, name, old):
-    with pytest.warns(DeprecationWarning, match="upscaler_core.Grid is now called"):
+    with pytest.warns(DeprecationWarning, match="upscaler_core.* is now called"):
         registry = registry_of("old", OLD)
-    with pytest.warns(DeprecationWarning, match=f"{old} is now called"):
+    with pytest.warns(DeprecationWarning, match="is now called") as caught:
         failures = contract_failures(registry, registry.find(kind, name))
+    assert any(str(warning.message).startswith(f"{old} is now called") for warning in caught)
     assert failures == []
 
 
