@@ -7,6 +7,7 @@ lengths in samples. Random numbers come only from the seed, position or generato
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -118,15 +119,35 @@ class FusionStrategy(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Degraded:
     """The output of a degradation."""
 
     audio: Tensor
-    bandwidth_hz: float | None = None
+    bandwidth_hz: float | None
     """Frequency at which the content now ends, Hz; None if the degradation did not change it."""
-    drawn: Mapping[str, float | str] = field(default_factory=lambda: MappingProxyType({}))
-    """The values that the generator gave, by name, for logs."""
+    parameters: Mapping[str, float | str]
+    """The random choices by name, for logs."""
+
+    def __init__(
+        self,
+        audio: Tensor,
+        bandwidth_hz: float | None = None,
+        parameters: Mapping[str, float | str] = MappingProxyType({}),
+        *,
+        drawn: Mapping[str, float | str] | None = None,
+    ) -> None:
+        if drawn is not None:  # version 0.3 takes it out, as compatibility.py says of all old names
+            warnings.warn("Degraded(drawn=) is now called parameters", DeprecationWarning, stacklevel=2)
+            parameters = drawn
+        for name, value in zip(self.__dataclass_fields__, (audio, bandwidth_hz, parameters), strict=True):
+            object.__setattr__(self, name, value)
+
+    @property
+    def drawn(self) -> Mapping[str, float | str]:
+        """The old name of `parameters`."""
+        warnings.warn("Degraded.drawn is now called parameters", DeprecationWarning, stacklevel=2)
+        return self.parameters
 
 
 class Degradation(Protocol):

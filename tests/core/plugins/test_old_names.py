@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 
-from upscaler_core import Kind, Pipeline, Registry
+from upscaler_core import Degraded, Kind, Pipeline, Registry
 from upscaler_core.dsp.resample import Resample
 from upscaler_core.errors import UpscalerError
 from upscaler_core.testing import contract_failures, fakes, signals
@@ -162,6 +162,16 @@ def test_the_old_name_of_a_requested_interrupt_works():
 
     with pytest.warns(DeprecationWarning, match="asked is now called requested"):
         assert Interrupt().asked is False
+
+
+def test_the_parameters_of_a_degradation_have_their_old_name_too():
+    audio = torch.zeros(1, 4)
+    with pytest.warns(DeprecationWarning, match=r"Degraded\(drawn=\) is now called parameters"):
+        degraded = Degraded(audio, drawn={"level_db": -3.0})
+    assert degraded == Degraded(audio, None, {"level_db": -3.0})
+    with pytest.warns(DeprecationWarning, match="drawn is now called parameters"):
+        assert degraded.drawn == {"level_db": -3.0}
+    assert dict(Degraded(audio).parameters) == {}
 
 
 def test_old_names_of_attributes_are_not_needed_beside_the_new_ones():
