@@ -24,6 +24,7 @@ from upscaler_core.plugins import compatibility, hookspecs
 from upscaler_core.plugins.components import Component, Kind, Options, suggest, validate
 from upscaler_core.plugins.config import read_config
 from upscaler_core.plugins.local import load_file, location
+from upscaler_core.plugins.trace import trace
 
 if TYPE_CHECKING:
     from upscaler_core.dsp.resample import Resample
@@ -117,8 +118,6 @@ class Registry:
         self._manager = compatibility.Manager("upscaler")
         self._manager.add_hookspecs(hookspecs)
         if os.environ.get("UPSCALER_TRACE"):
-            from upscaler_core.plugins.trace import trace
-
             trace(self._manager)
         points = entry_points(group=NAMESPACE) if points is None else points
         with_info = [(_plugin_info(point), point) for point in points]
@@ -169,6 +168,7 @@ class Registry:
             self.entries += entries
 
     def _register(self, name: str, plugin: object) -> None:
+        """Enter a plugin, unless its version, its name or its hooks are wrong."""
         compatibility.refuse_newer(plugin)
         if owner := next((p for p in self.plugins if p.name == name and p.state == "ok"), None):
             raise PluginError(f"the plugin name '{name}' is already taken by {owner.distribution or owner.target}")
@@ -248,6 +248,7 @@ class Registry:
         return _run_plugin_code(entry, "building it failed", lambda: factory(values))
 
     def _factory(self, entry: Entry) -> Callable[[Options], Any]:
+        """Import a component's factory."""
         module, attribute = entry.component.factory.split(":")
         imported = _run_plugin_code(entry, f"importing {module} failed", lambda: import_module(module))
         if not callable(factory := getattr(imported, attribute, None)):

@@ -185,8 +185,8 @@ def test_what_cannot_be_used_is_told(upscaler, states, case):
 
 @pytest.mark.parametrize("garbage", [b"", b"hello, world", bytes(range(256)) * 40])
 def test_garbage_and_truncation_are_told(upscaler, states, garbage):
-    torch.save({"state_dict": states[0]}, upscaler.folder / "whole.ckpt")
-    data = (upscaler.folder / "whole.ckpt").read_bytes()
+    torch.save({"state_dict": states[0]}, upscaler.folder / "intact.ckpt")
+    data = (upscaler.folder / "intact.ckpt").read_bytes()
     for content in (garbage, data[: len(data) // 2] + garbage):
         (upscaler.folder / "x.ckpt").write_bytes(content)
         assert refused(upscaler("models", "import", "x.ckpt"), "x.ckpt is damaged")

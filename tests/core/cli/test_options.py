@@ -64,7 +64,7 @@ def test_no_limit_leaves_out_every_finisher_that_says_it_limits(upscaler):
     (upscaler.folder / "p.yaml").write_text(f"version: 1\nplugins: [mine.py]\n{finish}\n")
     sf.write(upscaler.folder / "x.wav", torch.zeros(4_800).numpy(), 48_000)
     words = ["run", "p.yaml", "x.wav", "--allow-local-plugins", "--dry-run", "--json"]
-    for more, left in ([], ["ceiling", "fade", "limiter", "dsp/limiter"]), (["--no-limit"], ["fade"]):
+    for more, remaining in ([], ["ceiling", "fade", "limiter", "dsp/limiter"]), (["--no-limit"], ["fade"]):
         done = upscaler(*words, *more)
         assert done.returncode == 0, done.stderr
-        assert [finisher["use"] for finisher in json.loads(done.stdout)["pipeline"]["finish"]] == left
+        assert [finisher["use"] for finisher in json.loads(done.stdout)["pipeline"]["finish"]] == remaining

@@ -1,4 +1,4 @@
-"""The user's configuration file: where it is, what it may hold, and that it is written whole."""
+"""The user's configuration file: where it is, what it may hold, and that it is written completely or not at all."""
 
 import re
 from pathlib import Path

@@ -93,7 +93,7 @@ class Loud(Resampler):
 
 @found_by(Kind.RESAMPLER, "streaming", "channels")
 class Remembers(Resampler):
-    """It turns louder with every call, too little to be heard."""
+    """It turns louder with every call, too little for the other checks."""
 
     calls = 0
 
@@ -309,7 +309,7 @@ class Adversary(torch.nn.Module):
 
 @found_by(Kind.LOSS)
 class WholeAdversary(Adversary):
-    """No mutant: what the broken ones are made of is whole."""
+    """No mutant: it shows that the base of the broken adversaries keeps the contract."""
 
 
 @found_by(Kind.LOSS, "critic")

@@ -1,4 +1,4 @@
-"""Every built-in and every fake keeps its contract, and a component that does not is told which rule it breaks."""
+"""Every built-in and every fake keeps its contract; for a component that does not, the checks name the broken rule."""
 
 from contextlib import nullcontext
 from importlib.util import find_spec
@@ -59,8 +59,8 @@ def test_a_mutant_is_found_by_the_checks_of_what_it_breaks(case):
 
 def test_every_check_finds_a_mutant():
     """So no check is without effect: a new one needs a component that breaks its rule."""
-    found = {(case.kind, check) for case in MUTANTS for check in case.checks}
-    assert {(check.kind, check.name) for kind in Kind for check in checks_of(kind)} == found
+    broken = {(case.kind, check) for case in MUTANTS for check in case.checks}
+    assert {(check.kind, check.name) for kind in Kind for check in checks_of(kind)} == broken
 
 
 def test_a_failure_says_what_was_asked_and_what_was_seen():
