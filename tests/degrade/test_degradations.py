@@ -153,7 +153,7 @@ def test_the_end_does_not_wrap_around_to_the_beginning():
 def test_quantization_keeps_the_textbooks_distance(bits, chance, dither_db):
     x = tone(997, RATE, RATE, amplitude=1 - 2 / 2**bits, dtype=torch.float64)[None]
     out = build("quantization", min_bits=bits, max_bits=bits, dither_chance=chance)(x, RATE, seeded())
-    assert out.drawn == {"bits": bits, "dither": "tpdf" if chance else "none"}
+    assert out.parameters == {"bits": bits, "dither": "tpdf" if chance else "none"}
     assert -decibels(out.audio - x, x) == pytest.approx(6.02 * bits + 1.76 - dither_db, abs=0.3)
     assert len(out.audio.unique()) <= 2**bits
 
@@ -202,7 +202,7 @@ def test_the_bandwidth_is_where_a_coded_sweep_ends(name):
 
 def test_mp3_at_64_kbps_cuts_stereo_at_11_khz(beat):
     out = build("mp3", max_kbps=64, vbr_chance=0)(beat, 44_100, seeded())
-    assert out.drawn == {"kbps": 64}
+    assert out.parameters == {"kbps": 64}
     assert out.bandwidth_hz == pytest.approx(11_100, abs=200)
     assert level_above(out.audio, 44_100, 12_000) < level_above(beat, 44_100, 12_000) - 10
 
@@ -234,9 +234,9 @@ def test_aac_without_ffmpeg_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("kind", ["white", "pink", "hiss", "hum"])
 def test_the_noise_has_the_drawn_level(kind, speech):
     out = build("noise-floor", kinds=[kind])(speech, RATE, seeded())
-    assert -90 <= out.drawn["level_db"] <= -50
+    assert -90 <= out.parameters["level_db"] <= -50
     added = (out.audio - speech).double()
-    assert float(10 * torch.log10(added.square().mean())) == pytest.approx(out.drawn["level_db"], abs=0.1)
+    assert float(10 * torch.log10(added.square().mean())) == pytest.approx(out.parameters["level_db"], abs=0.1)
 
 
 @pytest.mark.parametrize(("kind", "octave_db"), [("white", 3.01), ("pink", 0.0), ("hiss", 7.5)])

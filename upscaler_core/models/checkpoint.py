@@ -44,6 +44,9 @@ class ModelOptions(Options):
 
     at_run_time: ClassVar[frozenset[str]] = frozenset({"checkpoint", "precision"})
     """Options that say how a model runs. All others shape it, and a checkpoint fixes them."""
+    foreign_parts: ClassVar[Mapping[str, str]] = {}
+    """Parts of other programs' checkpoints that hold weights of this model: the part's name, and the ending that
+    `upscaler models import` gives the new checkpoint's name."""
 
     checkpoint: str = option(
         "bundled",

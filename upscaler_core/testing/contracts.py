@@ -1,6 +1,6 @@
-"""Runs contracts: every check has a name, says what the protocol asks, and on failure what was seen.
+"""Runs contracts. Every check has a name and says what the protocol asks; a failed check also says what was seen.
 
-One decorator makes a test file:
+A plugin tests its component with one decorator:
 
     from upscaler_core.testing import contract_tests
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     import pytest
 
 
-class Broken(AssertionError):
-    """A component does not do what its protocol asks."""
+class ContractBroken(AssertionError):
+    """A component breaks a rule of its contract."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The component under test, with what a check may want to know of it."""
+    """The component under test, with all that a check may need."""
 
     registry: Registry
     entry: Entry
@@ -51,37 +51,40 @@ class Check:
     kind: Kind
     asks: str
     """What the protocol asks, in a sentence."""
-    body: Callable[[Subject], str | None]
-    """Returns what was seen instead, or None where the rule holds."""
+    find_fault: Callable[[Subject], str | None]
+    """Returns what was seen instead, or None if the component keeps the rule."""
 
     def run(self, subject: Subject) -> None:
-        """Raise `Broken` where the rule does not hold, or where checking it raises.
+        """Check the rule.
 
         Raises:
-            MissingDependency: what it needs is not installed; that breaks no rule.
+            ContractBroken: the component does not keep the rule, or raises an error.
+            MissingDependency: something that the component needs is not installed. That breaks no rule.
         """
         try:
-            seen = self.body(subject)
+            fault = self.find_fault(subject)
         except MissingDependency:
             raise
         except Exception as error:
-            raise Broken(self._told(f"it raised {type(error).__name__}: {error}")) from error
-        if seen is not None:
-            raise Broken(self._told(seen))
+            raise ContractBroken(self._message(f"it raised {type(error).__name__}: {error}")) from error
+        if fault is not None:
+            raise ContractBroken(self._message(fault))
 
-    def _told(self, seen: str) -> str:
-        return f"{self.name}: asked: {self.asks}; seen: {seen}"
+    def _message(self, fault: str) -> str:
+        return f"{self.name}: asked: {self.asks}; seen: {fault}"
 
 
 CHECKS: list[Check] = []
+"""All checks. The module `checks` fills it when it is imported."""
 
 
 def rule(kind: Kind, asks: str) -> Callable[[Callable[[Subject], str | None]], Callable[[Subject], str | None]]:
-    """Register a check; its name is the function's, without the kind."""
+    """Register a function as a check. The check's name is the function's, without the kind."""
 
-    def register(body: Callable[[Subject], str | None]) -> Callable[[Subject], str | None]:
-        CHECKS.append(Check(body.__name__.removeprefix(f"{kind}_").replace("_", "-"), kind, asks, body))
-        return body
+    def register(find_fault: Callable[[Subject], str | None]) -> Callable[[Subject], str | None]:
+        name = find_fault.__name__.removeprefix(f"{kind}_").replace("_", "-")
+        CHECKS.append(Check(name, kind, asks, find_fault))
+        return find_fault
 
     return register
 
@@ -93,17 +96,20 @@ def checks_of(kind: Kind) -> list[Check]:
     return [check for check in CHECKS if check.kind == kind]
 
 
-def _options(component: Component, given: dict[str, Any]) -> Options:
-    """Checked options; a contract judges a model's code, so without a checkpoint of the author's choice it is untrained."""
+def _options(component: Component, values: dict[str, Any]) -> Options:
+    """Checked options. A contract is about code, so a model is untrained unless the author names a checkpoint."""
     untrained = {"checkpoint": "none"} if issubclass(component.options, ModelOptions) else {}
-    return validate(component, {**untrained, **given})
+    return validate(component, {**untrained, **values})
 
 
 def contract_failures(registry: Registry, entry: Entry, **options: Any) -> list[str]:
-    """Run a component's whole contract; return what is broken, a sentence each.
+    """Run all checks of a component's contract.
+
+    Returns:
+        A sentence for each broken rule.
 
     Raises:
-        UpscalerError: it cannot be built.
+        UpscalerError: the component cannot be built.
     """
     subject = Subject(registry, entry, _options(entry.component, options))
     _ = subject.built
@@ -111,7 +117,7 @@ def contract_failures(registry: Registry, entry: Entry, **options: Any) -> list[
     for check in checks_of(entry.kind):
         try:
             check.run(subject)
-        except Broken as broken:
+        except ContractBroken as broken:
             failures.append(str(broken))
     return failures
 
@@ -122,29 +128,30 @@ def contract_tests(
     """Parametrize a test over the checks of a component's contract.
 
     Args:
-        name: the component, or `plugin/name`.
-        kind: needed only where two kinds have a component of that name.
-        registry: discovered by default.
+        name: the component's name, or `plugin/name`.
+        kind: needed only if two kinds have a component of that name.
+        registry: by default, that of all installed plugins.
         options: the component's options.
 
     Raises:
-        UnknownComponent: it is not installed.
+        UnknownComponent: the component is not installed.
     """
     import pytest
 
     registry = registry or discover()
-    found = [
+    entries = [
         entry
         for entry in registry.entries
         if name in (entry.component.name, entry.full_name) and kind in (None, entry.kind)
     ]
-    if not found:
+    if not entries:
         known = [entry.component.name for entry in registry.entries]
         raise UnknownComponent(
-            f"there is no component '{name}' to test: is its plugin installed? {suggest(name, known)}{registry.left_out()}"
+            f"there is no component '{name}' to test: is its plugin installed? "
+            f"{suggest(name, known)}{registry.unavailable_note()}"
         )
     cases = []
-    for entry in found:
+    for entry in entries:
         subject = Subject(registry, entry, _options(entry.component, options))
         for check in checks_of(entry.kind):
             cases.append(pytest.param(lambda c=check, s=subject: c.run(s), id=f"{entry.kind}-{check.name}"))
