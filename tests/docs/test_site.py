@@ -11,6 +11,7 @@ from upscaler_core import Kind, Registry, discover
 from upscaler_core.testing import contract_failures
 
 DOCS = ROOT / "docs"
+TOOLS = ROOT / "tools" / "docs"
 SECTIONS = """
     1.1 1.2 2.1 2.2.1 2.2.2 2.2.3 2.2.4 3.1 3.2 3.3.1 3.3.2 3.3.3 3.4 4.1 4.2 5.1 5.2 6.1 6.2 6.3 7.1 7.2 8.1 9.1 9.2 9.3
     10.1 10.2 11
@@ -19,13 +20,13 @@ SECTIONS = """
 
 
 def test_the_page_of_components_is_what_their_options_say():
-    page = run_path(str(DOCS / "components.py"))["page"]()
-    assert (DOCS / "components.md").read_text() == page, "run: python docs/components.py > docs/components.md"
+    page = run_path(str(TOOLS / "components.py"))["page"]()
+    assert (DOCS / "components.md").read_text() == page, "run: python tools/docs/components.py > docs/components.md"
 
 
 def test_the_pages_of_hooks_are_what_the_code_says():
-    pages = run_path(str(DOCS / "hooks.py"))["pages"]()
-    assert {path: path.read_text() for path in DOCS.glob("hooks/*.md")} == pages, "run: python docs/hooks.py"
+    pages = run_path(str(TOOLS / "hooks.py"))["pages"]()
+    assert {path: path.read_text() for path in DOCS.glob("hooks/*.md")} == pages, "run: python tools/docs/hooks.py"
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -66,6 +67,6 @@ def test_the_map_names_components_commands_and_tests_that_are_there():
 
 def test_every_ready_made_file_is_on_its_page():
     page = (DOCS / "recipes.md").read_text()
-    for folder in ("upscaler_core/presets", "examples/pipelines", "examples/recipes"):
+    for folder in ("upscaler_core/pipeline/presets", "examples/pipelines", "examples/recipes"):
         files = [path.relative_to(ROOT) for path in (ROOT / folder).glob("*.yaml")]
         assert files and all(f"(../{path})" in page for path in files)

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the real `--help` of every command: `python docs/cli.py > docs/cli.md`. A test keeps it true."""
+"""Writes docs/cli.md from the real `--help` of every command: `python tools/docs/cli.py > docs/cli.md`. A test keeps it true."""
 
 import os
 import subprocess
@@ -54,8 +54,8 @@ def page() -> str:
     parts = [INTRODUCTION]
     for command in COMMANDS:
         words = [str(Path(sys.executable).with_name("upscaler")), *command.split(), "--help"]
-        told = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
-        lines = "\n".join(line.rstrip() for line in told.strip("\n").splitlines())
+        output = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
+        lines = "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
         parts.append(f"## `{f'upscaler {command}'.strip()}`\n\n```text\n{lines}\n```\n")
     return "\n".join(parts)
 

@@ -12,7 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NAMED = ["CHANGELOG.md", "CONTRIBUTING.md"]
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 
