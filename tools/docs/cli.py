@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the real `--help` of every command: `python tools/docs/cli.py > docs/cli.md`. A test keeps it true."""
+"""Writes docs/cli.md from the real `--help` of every command: `python tools/docs/cli.py > docs/cli.md`. A test checks it."""
 
 import os
 import subprocess

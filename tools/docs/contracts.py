@@ -1,4 +1,4 @@
-"""Writes docs/contracts.md from the checks: `python tools/docs/contracts.py > docs/contracts.md`. A test keeps it true."""
+"""Writes docs/contracts.md from the checks: `python tools/docs/contracts.py > docs/contracts.md`. A test checks it."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Writes a page for each hook, from the code that defines it: `python tools/docs/hooks.py`. A test keeps the pages true.
+"""Writes a page for each hook, from the code that defines it: `python tools/docs/hooks.py`. A test checks them.
 
 What a hook is for stands in `plugins.hookspecs`, its protocol in `plugins.protocols`, its contract in `testing.checks`. The
 example is what `upscaler plugins new` writes.
@@ -18,7 +18,9 @@ FOLDER = Path(__file__).parents[2] / "docs" / "hooks"
 OPTIONAL = {Kind.MODEL: ["Trainable"], Kind.LOSS: ["Adversary"]}
 """Protocols that a component may fulfil beside its kind's."""
 CLASSES = {
-    **{name: value for name, value in vars(protocols).items() if getattr(value, "__module__", "") == protocols.__name__},
+    **{
+        name: value for name, value in vars(protocols).items() if getattr(value, "__module__", "") == protocols.__name__
+    },
     "Plan": Plan,
     "StftConfig": StftConfig,
 }
