@@ -80,24 +80,13 @@ def test_the_structure_is_drawn_as_the_imports_are():
     assert (DOCS / "design.md").read_text() == script["page"](), "run: python tools/docs/structure.py"
 
 
-def test_no_import_goes_up_or_stays_within_its_layer():
-    script = run_path(str(TOOLS / "structure.py"))
-    layers, imports = script["layers"](), script["imports"]()
-    assert {room for layer in layers for room in layer} == imports.keys()
-    for height, layer in enumerate(layers):
-        below = {room for lower in layers[height + 1 :] for room in lower}
-        assert all(imports[room] <= below for room in layer)
-
-
 def test_the_size_of_the_core_on_the_page_is_its_size():
     (page,) = re.findall(r"The core is about ([\d,]+) lines of code", (DOCS / "design.md").read_text())
     lines = run_path(str(TOOLS / "structure.py"))["core_lines"]()
     assert int(page.replace(",", "")) == pytest.approx(lines, rel=0.1)
 
 
-def test_lines_of_code_are_those_that_do_something(tmp_path):
+def test_lines_of_code_are_counted_without_comments_and_docstrings(tmp_path):
     file = tmp_path / "module.py"
-    file.write_text(
-        '"""Text\nof two lines."""\n\n# a comment\nX = """a\nb"""\n"""What X is."""\n\n\ndef f():\n    """It."""\n    return X  # yes\n'
-    )
-    assert run_path(str(TOOLS / "structure.py"))["code_lines"](file) == 4
+    file.write_text('"""Text\nof two lines."""\n\n# a comment\nX = """a\nb"""\n"""What X is."""\n\nprint(X)  # yes\n')
+    assert run_path(str(TOOLS / "structure.py"))["code_lines"](file) == 3
