@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from socket import gethostname
@@ -17,6 +17,7 @@ from upscaler_core.errors import OutputError, UpscalerError
 from upscaler_core.jobs.events import Failed, OnEvent, Recorded, Result, Skipped
 from upscaler_core.jobs.manifest import Fingerprint, Record, pipeline_hash
 from upscaler_core.jobs.planning import Job, output_settings
+from upscaler_core.pipeline.check import with_checked_options
 from upscaler_core.pipeline.events import ignore
 from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.registry import discover
@@ -61,8 +62,8 @@ class Worker:
         from upscaler_core.pipeline.assembly import assemble
 
         torch.set_num_threads(1)
-        self.settings = settings
         self.registry = discover().add_files(settings.spec.plugins)
+        self.settings = settings = replace(settings, spec=with_checked_options(settings.spec, self.registry))
         if settings.pipeline and pipeline_hash(settings.spec, self.registry, settings.device) != settings.pipeline:
             raise UpscalerError(f"{gethostname()} has other weights, or other versions, than the run was started with")
         self.pipeline: Pipeline = assemble(settings.spec, self.registry, settings.device)
@@ -87,7 +88,7 @@ class Worker:
     def _do(self, job: Job, on_event: OnEvent, dry_run: bool) -> Result:
         from upscaler_core.files.output import decide_output
         from upscaler_core.files.recording import open_recording
-        from upscaler_core.pipeline.conversion import convert, expect
+        from upscaler_core.pipeline.conversion import convert, expected_result
 
         settings = self.settings
         if job.before and job.may_be(job.before.target) and job.before.holds(job.source):
@@ -101,7 +102,7 @@ class Worker:
             if settings.skip_existing and output.path.exists():
                 return Skipped(job.source, output.path)
             if dry_run:
-                return expect(recording, output)
+                return expected_result(recording, output)
             result = convert(self.pipeline, recording, output, strict=settings.strict, on_event=on_event)
         if settings.pipeline:
             source = Fingerprint.of(job.source)
