@@ -48,6 +48,12 @@ def test_every_file_that_a_page_names_is_there():
             assert (ROOT / path).exists(), f"{page.name}: {path}"
 
 
+def test_the_pages_import_nothing_by_an_old_name():
+    for page in {*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - {ROOT / "docs" / "compatibility.md"}:
+        for names in re.findall(r"from upscaler_core import (.+)", page.read_text()):
+            assert not EXPORTS.keys() & set(re.findall(r"\w+", names)), page.name
+
+
 def test_the_changelog_has_every_old_name():
     text = (ROOT / "CHANGELOG.md").read_text()
     for old, renamed in EXPORTS.items():

@@ -58,9 +58,9 @@ def test_the_map_has_every_section_of_the_white_paper():
 def test_the_map_names_components_commands_and_tests_that_are_there():
     known = {entry.component.name for entry in discover().entries}
     assert set(re.findall(r"`(.*?)`", " ".join(mapped("component")))) <= known
-    helps = re.findall(r"## `(upscaler .*?)`", (DOCS / "cli.md").read_text())
+    headings = re.findall(r"## `(upscaler .*?)`", (DOCS / "cli.md").read_text())
     for command in mapped("command"):
-        assert command.startswith(tuple(f"`{told}" for told in helps)), command
+        assert command.startswith(tuple(f"`{heading}" for heading in headings)), command
     for file, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", " ".join(mapped("tests"))):
         assert f"\ndef {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
 
