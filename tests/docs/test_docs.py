@@ -22,6 +22,7 @@ PLUGINS = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")
 """The packages of the built-in plugins."""
 
 
+@pytest.mark.slow
 def test_the_cli_page_is_the_real_help():
     page = run_path(str(ROOT / "tools" / "docs" / "cli.py"))["page"]
     assert (ROOT / "docs" / "cli.md").read_text() == page(), "run: python tools/docs/cli.py > docs/cli.md"
