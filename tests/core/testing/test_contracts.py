@@ -77,5 +77,7 @@ def test_a_component_that_is_not_there_is_told_with_what_is_meant(fake_registry)
 
 
 def test_the_page_of_contracts_is_what_the_checks_say():
-    page = run_path(str(ROOT / "docs" / "contracts.py"))["page"]()
-    assert (ROOT / "docs" / "contracts.md").read_text() == page, "run: python docs/contracts.py > docs/contracts.md"
+    page = run_path(str(ROOT / "tools" / "docs" / "contracts.py"))["page"]()
+    assert (ROOT / "docs" / "contracts.md").read_text() == page, (
+        "run: python tools/docs/contracts.py > docs/contracts.md"
+    )

@@ -1,4 +1,4 @@
-"""Writes docs/components.md from the options: `python docs/components.py > docs/components.md`. A test keeps it true."""
+"""Writes docs/components.md from the options: `python tools/docs/components.py > docs/components.md`. A test checks it."""
 
 import sys
 from collections.abc import Iterator

@@ -1,23 +1,30 @@
-"""Writes a page for each hook, from the code that defines it: `python docs/hooks.py`. A test keeps them true.
+"""Writes a page for each hook, from the code that defines it: `python tools/docs/hooks.py`. A test checks them.
 
-What a hook is for stands in `hookspecs`, its protocol in `protocols`, its contract in `testing.checks`; the example is what
-`upscaler plugins new` writes.
+What a hook is for stands in `plugins.hookspecs`, its protocol in `plugins.protocols`, its contract in `testing.checks`. The
+example is what `upscaler plugins new` writes.
 """
 
 import inspect
 import re
 from pathlib import Path
 
-from upscaler_core import Component, Kind, discover
+from upscaler_core import Component, Kind, Plan, StftConfig, discover
 from upscaler_core.cli.scaffold import TEMPLATES
 from upscaler_core.plugins import hookspecs, protocols
 from upscaler_core.testing.contracts import checks_of
 
 REGISTRY = discover()
-FOLDER = Path(__file__).parent / "hooks"
-ADDED = {Kind.MODEL: ["Trainable"], Kind.LOSS: ["Adversary"]}
+FOLDER = Path(__file__).parents[2] / "docs" / "hooks"
+OPTIONAL = {Kind.MODEL: ["Trainable"], Kind.LOSS: ["Adversary"]}
 """Protocols that a component may fulfil beside its kind's."""
-OWN = [name for name, value in vars(protocols).items() if getattr(value, "__module__", "") == protocols.__name__]
+CLASSES = {
+    **{
+        name: value for name, value in vars(protocols).items() if getattr(value, "__module__", "") == protocols.__name__
+    },
+    "Plan": Plan,
+    "StftConfig": StftConfig,
+}
+"""What the pages show where a protocol names it: the classes of `protocols`, and the two of `dsp` that these use."""
 
 INDEX = """\
 # The ten hooks
@@ -109,7 +116,7 @@ def page(kind: Kind) -> str:
         kind=kind,
         offers=offers(kind),
         built_in=built_in(kind),
-        protocol="\n\n\n".join(source(name) for name in with_parts([*names, *ADDED.get(kind, [])])),
+        protocol="\n\n\n".join(source(name) for name in with_parts([*names, *OPTIONAL.get(kind, [])])),
         plugin=(example / "plugin.py").read_text().rstrip(),
         component=(example / f"{kind}.py").read_text().rstrip(),
         use=USE.format(file=files[0].read_text().rstrip()) if files else "",
@@ -134,19 +141,19 @@ def built_in(kind: Kind) -> str:
 
 
 def with_parts(names: list[str]) -> list[str]:
-    """The classes of `protocols`, and those that their code names in turn."""
-    found: list[str] = []
+    """The classes of these names, and those that their code names in turn."""
+    classes: list[str] = []
     while names:
         name = names.pop(0)
-        if name not in found:
-            found.append(name)
-            names += [word for word in re.findall(r"\w+", source(name)) if word in OWN]
-    return found
+        if name not in classes:
+            classes.append(name)
+            names += [word for word in re.findall(r"\w+", source(name)) if word in CLASSES]
+    return classes
 
 
 def source(name: str) -> str:
-    """A class of `protocols` as it stands there."""
-    return inspect.getsource(getattr(protocols, name)).rstrip()
+    """A class as it stands in the code; of a dataclass with an `__init__` of its own, the fields only."""
+    return inspect.getsource(CLASSES[name]).partition("\n    def __init__")[0].rstrip()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes docs/contracts.md from the checks: `python docs/contracts.py > docs/contracts.md`. A test keeps it true."""
+"""Writes docs/contracts.md from the checks: `python tools/docs/contracts.py > docs/contracts.md`. A test checks it."""
 
 import sys
 
@@ -8,9 +8,9 @@ from upscaler_core.testing.contracts import checks_of
 INTRODUCTION = """\
 # What each kind's contract asks
 
-`upscaler plugins check NAME` and `contract_tests("NAME")` run these checks on a component ([how](plugins.md#tests)). What is
-broken is told by the check's name, what it asked and what it saw. For each check the toolkit's own tests hold components
-that break it, so no check is without effect.
+`upscaler plugins check NAME` and `contract_tests("NAME")` run these checks on a component ([how](plugins.md#tests)). A
+failure gives the check's name, what it asked and what it saw. For each check the toolkit's own tests have components that
+break it, so each check is known to find what it is for.
 """
 
 

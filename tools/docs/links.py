@@ -1,7 +1,7 @@
-"""A hook of mkdocs: what the pages link to outside `docs/` (examples, the changelog) becomes part of the site.
+"""A hook of mkdocs: files outside `docs/` that the pages link to (examples, the changelog) become part of the site.
 
-In the repository, and on its web page, links are relative to the files' real places. On the site `docs/` is the root, and
-what lies outside of it keeps its path from the repository's root.
+In the repository, and on its web page, links are relative to the files' real places. On the site `docs/` is the root, and a
+file outside of it keeps its path from the repository's root.
 """
 
 import posixpath
@@ -12,25 +12,25 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-ROOT = Path(__file__).parent.parent
-NAMED = ["CHANGELOG.md", "CONTRIBUTING.md"]
+ROOT = Path(__file__).parents[2]
+IN_NAVIGATION = ["CHANGELOG.md", "CONTRIBUTING.md"]
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Take in what the navigation names, and each file that is linked, from page to page."""
+    """Add the files that the navigation names, and each file that is linked, from page to page."""
     waiting = [file for file in files if file.is_documentation_page()]
-    waiting += [take(path, files, config) for path in NAMED]
+    waiting += [add(path, files, config) for path in IN_NAVIGATION]
     for page in waiting:
         for link in LINK.findall(page.content_string):
             target = in_repository(page, link)
             if site_path(target) not in files.src_uris and (ROOT / target).is_file():
-                taken = take(target, files, config)
-                waiting += [taken] if taken.is_documentation_page() else []
+                file = add(target, files, config)
+                waiting += [file] if file.is_documentation_page() else []
     return files
 
 
-def take(path: str, files: Files, config: MkDocsConfig) -> File:
+def add(path: str, files: Files, config: MkDocsConfig) -> File:
     """Add a file of the repository."""
     file = File.generated(config, path, abs_src_path=str(ROOT / path))
     files.append(file)
