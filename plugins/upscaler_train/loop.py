@@ -138,7 +138,7 @@ class TrainingRun:
     def _score_untrained(self) -> None:
         """Score the inputs themselves, the reference model, which has learned nothing, and the first weights."""
         use, options = self.recipe.reference.use, self.recipe.reference.options
-        reference = System(EnhancementStep({use: self.setup.registry.model(use, **options)}))
+        reference = System(EnhancementStep({use: self.setup.registry.model(use, options)}))
         self._score("input", None, trained=False)
         self._score(use, reference.to(self.accelerator.device), trained=False)
         self._score("start", self.trainer.averaged, trained=True)

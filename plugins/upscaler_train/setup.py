@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader
 
-from upscaler_core import Kind, ModelOptions, Registry, UsageError
+from upscaler_core import Kind, ModelOptions, Options, Registry, UsageError
 from upscaler_core.models import choose_device, fast_at_bfloat16
 from upscaler_core.pipeline import ComponentRef, EnhancementStep
+from upscaler_core.plugins import validate
 from upscaler_train.data.dataset import find_recordings
 from upscaler_train.data.excerpts import Excerpt, Excerpts, collate
 from upscaler_train.data.recordings import Recording, RecordingCache, default_folder
@@ -86,7 +87,7 @@ def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, disp
     models = build_models(recipe, registry)
     step = EnhancementStep(
         models,
-        registry.fusion(recipe.fusion.use, **recipe.fusion.options) if recipe.fusion else None,
+        registry.fusion(recipe.fusion.use, recipe.fusion.options) if recipe.fusion else None,
         "mid-side" if recipe.channels == "mid-side" else "independent",
         recipe.keep_source_band,
     )
@@ -132,16 +133,17 @@ def build_models(recipe: RecipeSpec, registry: Registry) -> dict[str, Any]:
         UpscalerError: a model cannot be built.
     """
     return {
-        name: registry.model(model.use, **_model_options(recipe, model, registry))
+        name: registry.model(model.use, _model_options(recipe, model, registry))
         for name, model in recipe.models.items()
     }
 
 
-def _model_options(recipe: RecipeSpec, model: ComponentRef, registry: Registry) -> dict[str, Any]:
-    if not issubclass(registry.find(Kind.MODEL, model.use).component.options, ModelOptions):
-        return model.options
+def _model_options(recipe: RecipeSpec, model: ComponentRef, registry: Registry) -> Options:
+    options = validate(registry.find(Kind.MODEL, model.use).component, model.options)
     precision = recipe.precision if recipe.precision in ("float32", "bfloat16") else "auto"
-    return {"checkpoint": "none", "precision": precision, **model.options}
+    defaults = {"checkpoint": "none", "precision": precision} if isinstance(options, ModelOptions) else {}
+    unset = {name: value for name, value in defaults.items() if name not in options.model_fields_set}
+    return options.model_copy(update=unset)
 
 
 def _recordings(
@@ -150,7 +152,7 @@ def _recordings(
     """The decoded recordings to train on, and those to score on."""
     data = recipe.data
     folder = base / Path(data.cache).expanduser() if data.cache else default_folder()
-    resample = registry.resampler(recipe.resampler.use, **recipe.resampler.options)
+    resample = registry.resampler(recipe.resampler.use, recipe.resampler.options)
     cache = RecordingCache(folder, data.cache_gib * 2**30, system.rate, resample, registry, system.other_rates)
     training, validation = (find_recordings(patterns, base, registry) for patterns in (data.train, data.validation))
     if both := set(training) & set(validation):
@@ -170,8 +172,8 @@ def _scoring(
     return Scoring(
         recipe.scoring,
         recordings,
-        registry.metric(recipe.metric.use, **recipe.metric.options),
-        registry.resampler(recipe.resampler.use, **recipe.resampler.options),
+        registry.metric(recipe.metric.use, recipe.metric.options),
+        registry.resampler(recipe.resampler.use, recipe.resampler.options),
         rate,
         _round_up(recipe.scoring.seconds * rate, length_multiple),
         1 if recipe.channels == "mono" else 2,

@@ -105,7 +105,7 @@ class Objective:
         self.weights: dict[str, float] = {}
         for loss in losses:
             name = _unused_name(loss.use, self.losses)
-            self.losses[name], self.weights[name] = registry.loss(loss.use, **loss.options), loss.weight
+            self.losses[name], self.weights[name] = registry.loss(loss.use, loss.options), loss.weight
         self.models = {name: model for name, model in models.items() if isinstance(model, Trainable)}
         if not self.losses and not self.models:
             raise UsageError("there is nothing to minimize: add losses to the recipe")

@@ -97,7 +97,7 @@ def tune(
     name = study or recipe.stem
     folder = out or Path("studies") / name
     place = storage or str(folder / "journal.log")
-    metric = registry.metric(spec.metric.use, **spec.metric.options)
+    metric = registry.metric(spec.metric.use, spec.metric.options)
     kept = open_storage(place)
     with storage_errors(place):
         opened = open_study(kept, name, facts(spec, space), metric.higher_is_better, pruner, scorings(spec), seed)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from upscaler_core.dsp.resample import Resample
     from upscaler_core.plugins import protocols
 
+GivenOptions = Mapping[str, Any] | Options
+"""Options as they were written, or checked."""
 NAMESPACE = "upscaler.plugins"
 """Entry points in this namespace are plugins."""
 DISTRIBUTION = "ai-audio-upscaler"
@@ -234,7 +236,7 @@ class Registry:
         """The end of a message about an unknown name: the disabled and broken plugins, one of which may be meant."""
         return "".join(f"; the plugin '{p.name}' is {p.trouble}" for p in self.plugins if p.trouble)
 
-    def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options | None = None) -> Any:
+    def build(self, kind: Kind, name: str, options: GivenOptions | None = None) -> Any:
         """Build a component: validate its options, import its factory, call it.
 
         Raises:
@@ -255,43 +257,46 @@ class Registry:
             raise PluginError(f"{entry.full_name}: its factory {entry.component.factory} does not exist")
         return cast("Callable[[Options], Any]", factory)
 
-    def resampler(self, name: str, **options: Any) -> Resample:
-        """Build a resampler, wrapped for whole signals and streams."""
+    def resampler(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> Resample:
+        """Build a resampler, wrapped for whole signals and streams.
+
+        Here and in the methods below, the options are keywords, or, as a pipeline file's checked ones, an argument.
+        """
         from upscaler_core.dsp.resample import Resample
 
-        return Resample(self.build(Kind.RESAMPLER, name, options))
+        return Resample(self.build(Kind.RESAMPLER, name, checked or options))
 
-    def model(self, name: str, **options: Any) -> protocols.EnhancementModel:
+    def model(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.EnhancementModel:
         """Build an enhancement model."""
-        return cast("protocols.EnhancementModel", self.build(Kind.MODEL, name, options))
+        return cast("protocols.EnhancementModel", self.build(Kind.MODEL, name, checked or options))
 
-    def fusion(self, name: str, **options: Any) -> protocols.FusionStrategy:
+    def fusion(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.FusionStrategy:
         """Build a fusion."""
-        return cast("protocols.FusionStrategy", self.build(Kind.FUSION, name, options))
+        return cast("protocols.FusionStrategy", self.build(Kind.FUSION, name, checked or options))
 
-    def degradation(self, name: str, **options: Any) -> protocols.Degradation:
+    def degradation(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.Degradation:
         """Build a degradation."""
-        return cast("protocols.Degradation", self.build(Kind.DEGRADATION, name, options))
+        return cast("protocols.Degradation", self.build(Kind.DEGRADATION, name, checked or options))
 
-    def loss(self, name: str, **options: Any) -> protocols.Loss:
+    def loss(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.Loss:
         """Build a loss."""
-        return cast("protocols.Loss", self.build(Kind.LOSS, name, options))
+        return cast("protocols.Loss", self.build(Kind.LOSS, name, checked or options))
 
-    def metric(self, name: str, **options: Any) -> protocols.Metric:
+    def metric(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.Metric:
         """Build a metric."""
-        return cast("protocols.Metric", self.build(Kind.METRIC, name, options))
+        return cast("protocols.Metric", self.build(Kind.METRIC, name, checked or options))
 
-    def exporter(self, name: str, **options: Any) -> protocols.Exporter:
+    def exporter(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.Exporter:
         """Build an exporter."""
-        return cast("protocols.Exporter", self.build(Kind.EXPORTER, name, options))
+        return cast("protocols.Exporter", self.build(Kind.EXPORTER, name, checked or options))
 
-    def reader(self, name: str, **options: Any) -> protocols.Reader:
+    def reader(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.Reader:
         """Build a reader."""
-        return cast("protocols.Reader", self.build(Kind.READER, name, options))
+        return cast("protocols.Reader", self.build(Kind.READER, name, checked or options))
 
-    def finisher(self, name: str, **options: Any) -> protocols.Finisher:
+    def finisher(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.Finisher:
         """Build a finisher."""
-        return cast("protocols.Finisher", self.build(Kind.FINISHER, name, options))
+        return cast("protocols.Finisher", self.build(Kind.FINISHER, name, checked or options))
 
 
 @functools.cache

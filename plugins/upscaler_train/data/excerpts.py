@@ -167,7 +167,7 @@ class Excerpts(Dataset[Excerpt]):
     @cached_property
     def _resample(self) -> Resample:
         resampler = self.recipe.resampler
-        return self._registry.resampler(resampler.use, **resampler.options)
+        return self._registry.resampler(resampler.use, resampler.options)
 
     @cached_property
     def _band_limit(self) -> Degradation:
@@ -182,7 +182,7 @@ class Excerpts(Dataset[Excerpt]):
         return [(entry.probability, self._build(entry)) for entry in self.recipe.degradations]
 
     def _build(self, component: ComponentRef) -> Degradation:
-        return self._registry.degradation(component.use, **component.options)
+        return self._registry.degradation(component.use, component.options)
 
     @property
     def _registry(self) -> Registry:

@@ -6,7 +6,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 
 from upscaler_core.plugins.components import Kind
-from upscaler_core.testing.contracts import Subject, rule
+from upscaler_core.testing.rules import Subject, rule
 
 
 @rule(Kind.COMMAND, "called with the words that follow its name, it answers --help and returns the exit code 0")

@@ -7,7 +7,7 @@ import torch
 from upscaler_core.plugins.components import Kind
 from upscaler_core.testing import signals
 from upscaler_core.testing.checks.common import changed
-from upscaler_core.testing.contracts import Subject, rule
+from upscaler_core.testing.rules import Subject, rule
 
 
 @rule(Kind.DEGRADATION, "[channel, time] keeps its shape and dtype, stays finite, and the input stays")

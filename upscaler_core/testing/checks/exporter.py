@@ -13,7 +13,7 @@ from upscaler_core.files.recording import open_recording
 from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.protocols import AudioInfo
 from upscaler_core.testing import signals
-from upscaler_core.testing.contracts import Subject, rule
+from upscaler_core.testing.rules import Subject, rule
 
 
 def _export(subject: Subject, path: Path, x: Tensor, block_size: int) -> None:

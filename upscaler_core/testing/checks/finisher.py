@@ -8,7 +8,7 @@ from upscaler_core.dsp.streaming import run
 from upscaler_core.plugins.components import Kind
 from upscaler_core.testing import signals
 from upscaler_core.testing.checks.common import blocks, changed, join
-from upscaler_core.testing.contracts import Subject, rule
+from upscaler_core.testing.rules import Subject, rule
 
 
 @rule(

@@ -14,7 +14,7 @@ from upscaler_core.plugins.protocols import Estimate
 from upscaler_core.testing import signals
 from upscaler_core.testing.checks.common import changed
 from upscaler_core.testing.checks.model import conditions, views
-from upscaler_core.testing.contracts import Subject, rule
+from upscaler_core.testing.rules import Subject, rule
 
 
 class _AnyName(dict[str, Estimate]):

@@ -8,7 +8,7 @@ from torch import Tensor
 from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.protocols import Adversary
 from upscaler_core.testing import signals
-from upscaler_core.testing.contracts import Subject, rule
+from upscaler_core.testing.rules import Subject, rule
 
 
 @rule(

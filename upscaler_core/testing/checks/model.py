@@ -10,7 +10,7 @@ from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.protocols import Conditions, EnhancementModel, Estimate
 from upscaler_core.testing import signals
 from upscaler_core.testing.checks.common import changed
-from upscaler_core.testing.contracts import Subject, rule
+from upscaler_core.testing.rules import Subject, rule
 
 
 def conditions(rate: int, batch: int) -> Conditions:

@@ -10,7 +10,7 @@ import torch
 from upscaler_core.errors import InputError
 from upscaler_core.plugins.components import Kind
 from upscaler_core.testing import signals
-from upscaler_core.testing.contracts import Subject, rule
+from upscaler_core.testing.rules import Subject, rule
 
 
 @rule(Kind.READER, "the record names at least one suffix")

@@ -11,7 +11,7 @@ from upscaler_core.dsp.resample import Resample
 from upscaler_core.plugins.components import Kind
 from upscaler_core.testing import signals
 from upscaler_core.testing.checks.common import blocks, changed, join
-from upscaler_core.testing.contracts import Subject, rule
+from upscaler_core.testing.rules import Subject, rule
 
 RATES = ((44_100, 48_000), (48_000, 96_000), (96_000, 44_100), (8_000, 44_100))
 """Pairs of rates, Hz: up and down, by simple and by awkward ratios."""
