@@ -138,6 +138,8 @@ def summary(counter: ResultCounter, pipeline: PipelineSpec, dry_run: bool) -> di
         "version": 1,
         "exit_code": counter.exit_code,
         "dry_run": dry_run,
-        "pipeline": pipeline.model_dump(mode="json", exclude_none=True),
+        "pipeline": pipeline.with_refs(lambda path, kind, ref: ref.complete()).model_dump(
+            mode="json", exclude_none=True
+        ),
         "files": files,
     }

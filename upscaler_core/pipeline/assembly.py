@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from upscaler_core.errors import UsageError
 from upscaler_core.pipeline import presets
 from upscaler_core.pipeline.check import load
 from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
@@ -53,8 +52,6 @@ def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pip
     Raises:
         UpscalerError: a component cannot be built, or the device is not there.
     """
-    if spec.resampler is None:
-        raise UsageError("no installed plugin offers a resampler")
     from upscaler_core.dsp.resample import Resample
     from upscaler_core.models.device import choose_device
     from upscaler_core.pipeline.pipeline import Pipeline

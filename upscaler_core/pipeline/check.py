@@ -62,7 +62,7 @@ def with_checked_options(spec: S, registry: Registry) -> S:
     def checked(path: KeyPath, kind: Kind, ref: ComponentRef) -> ComponentRef:
         return ref.with_options(validate(registry.find(kind, ref.use).component, ref.options))
 
-    return spec.with_defaults(registry).with_refs(checked)
+    return spec.with_refs(checked)
 
 
 def _check(
@@ -91,7 +91,7 @@ def _check(
     try:
         spec = form.model_validate(document.data)
         faults += spec.faults()
-        spec = spec.with_defaults(registry).with_refs(checked)
+        spec = spec.with_refs(checked)
     except ValidationError as error:
         faults += explain(error, form)
         for path, kind, ref in form.refs_in(document.data):

@@ -28,6 +28,8 @@ def pipeline_schema(registry: Registry) -> dict[str, Any]:
             shape: dict[str, Any] = {"type": "object", "additionalProperties": choices}
         elif key == "finish":
             shape = {"type": "array", "items": choices}
+        elif key == "resampler":
+            shape = choices
         else:
             shape = {"anyOf": [choices, {"type": "null"}]}
         properties[key] = {**shape, **texts}

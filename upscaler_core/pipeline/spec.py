@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from upscaler_core.errors import Fault
 from upscaler_core.pipeline.document import KeyPath
 from upscaler_core.plugins.components import Kind, Options, option
-from upscaler_core.plugins.registry import Registry
 
 
 class ComponentRef(BaseModel):
@@ -30,6 +31,11 @@ class ComponentRef(BaseModel):
     def options(self) -> Options | dict[str, Any]:
         """The checked options, which are what is built, hashed and shown; before a check, what was written."""
         return self.written if self._options is None else self._options
+
+    def complete(self) -> Self:
+        """The same reference with every option written, those that have their default value too."""
+        options = self.options
+        return self.model_copy(update=options if isinstance(options, dict) else options.model_dump(mode="json"))
 
     def with_options(self, options: Options) -> Self:
         """The same reference with its options checked."""
@@ -56,10 +62,6 @@ class Spec(Options):
     def faults(self) -> Iterator[Fault]:
         """Faults that show only when several fields are looked at together."""
         yield from ()
-
-    def with_defaults(self, registry: Registry) -> Self:
-        """The same form with the components that are used where none is named."""
-        return self
 
     def refs(self) -> Iterator[tuple[KeyPath, Kind, ComponentRef]]:
         """Every component that is named, with its place and kind."""
@@ -125,15 +127,19 @@ class Chunk(Options):
     batch: int = option(1, unit="chunks", ge=1, le=256, help="chunks in each call of a model, on a GPU")
 
 
+def _default(key: str) -> ComponentRef:
+    """A component that is used where none is named. These stand in a file, as the presets do: the code names none."""
+    text = Path(__file__).with_name("defaults.yaml").read_text(encoding="utf-8")
+    return ComponentRef(**yaml.safe_load(text)[key])
+
+
 class PipelineSpec(Spec):
     """A pipeline file's form."""
 
     input: list[str] = option([], help="files, folders and globs, from this file's folder; the command line's win")
     output: str | None = option(None, help="file, folder or template with {stem}, from this file's folder")
     target_rate: int = option(96_000, unit="Hz", ge=1_000, le=768_000, help="sample rate of the output")
-    resampler: Annotated[ComponentRef | None, Kind.RESAMPLER] = option(
-        None, help="changes the sample rate; null = the first that is offered"
-    )
+    resampler: Annotated[ComponentRef, Kind.RESAMPLER] = option(_default("resampler"), help="changes the sample rate")
     models: Annotated[dict[str, ComponentRef], Kind.MODEL] = option(
         {}, help="enhancement models, by names of your choice"
     )
@@ -154,10 +160,3 @@ class PipelineSpec(Spec):
         """Several models need a fusion."""
         if len(self.models) > 1 and self.fusion is None:
             yield Fault(("models",), f"{len(self.models)} models need a fusion: add the key 'fusion'")
-
-    def with_defaults(self, registry: Registry) -> Self:
-        """The same form with a resampler."""
-        names = registry.names(Kind.RESAMPLER)
-        if self.resampler or not names:
-            return self
-        return self._replaced({"resampler": ComponentRef(use=names[0])})

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import model_validator
 
-from upscaler_core import Component, Registry, SpecError, UpscalerError, UsageError, discover, hookimpl
+from upscaler_core import Component, Registry, SpecError, UpscalerError, discover, hookimpl
 from upscaler_core.jobs.manifest import pipeline_hash
 from upscaler_core.pipeline.assembly import assemble
 from upscaler_core.pipeline.check import check, load, with_checked_options
@@ -72,7 +72,7 @@ def counted_registry():
 
 def test_options_are_validated_once_and_the_checked_ones_are_built_and_hashed():
     registry, former = counted_registry(), CountedOptions.validations
-    spec = check(parse("version: 1\nfinish: [{use: counted, gain_db: -3}]"), registry)
+    spec = check(parse("version: 1\nresampler: {use: nearest}\nfinish: [{use: counted, gain_db: -3}]"), registry)
     pipeline_hash(spec, registry, "cpu")
     assert assemble(spec, registry).finish[0].factor == pytest.approx(10 ** (-3 / 20))
     assert CountedOptions.validations == former + 1
@@ -82,19 +82,24 @@ def test_options_are_validated_once_and_the_checked_ones_are_built_and_hashed():
 
 def test_another_process_checks_the_options_against_what_it_has():
     registry = counted_registry()
-    spec = check(parse("version: 1\nfinish: [{use: counted, gain_db: -3}]"), registry)
+    spec = check(parse("version: 1\nresampler: {use: nearest}\nfinish: [{use: counted, gain_db: -3}]"), registry)
     sent = pickle.loads(pickle.dumps(spec))
     assert sent.model_dump() == spec.model_dump() and sent.finish[0].options == {"gain_db": -3}
     assert with_checked_options(sent, registry).finish[0].options == spec.finish[0].options
 
 
-def test_without_a_resampler_the_first_that_is_offered_is_taken_and_not_written_down(fake_registry):
-    spec = check(parse("version: 1"), fake_registry)
-    assert spec.resampler.use == "nearest"
+def test_without_a_resampler_the_default_is_taken_and_does_not_count_as_written(fake_registry):
+    spec = check(parse("version: 1"), discover())
+    assert spec.resampler.use == "poly-sinc-hq" and spec.resampler.options.dsp_quality == "quality"
     assert spec.model_dump(exclude_unset=True) == {"version": 1}
-    assert check(parse("version: 1"), discover()).resampler.use == "poly-sinc-hq"
-    with pytest.raises(UsageError, match="no installed plugin offers a resampler"):
-        assemble(check(parse("version: 1"), Registry(points=())), Registry(points=()))
+    assert faults("version: 1", fake_registry) == [
+        "p.yaml:1:1: resampler.use: there is no resampler 'poly-sinc-hq'; choose from nearest"
+    ]
+
+
+def test_a_complete_reference_shows_every_option():
+    spec = check(parse("version: 1"), discover())
+    assert spec.resampler.complete().model_dump() == {"use": "poly-sinc-hq", "dsp_quality": "quality"}
 
 
 def test_every_fault_at_once_with_its_place(fake_registry):
