@@ -1,1 +1,1 @@
-"""Many files: which goes where, what was done, and the processes that do them."""
+"""Many files: which input goes to which output, the record of what is done, and the processes that do it."""
