@@ -16,7 +16,7 @@ from matplotlib import pyplot
 
 from upscaler_core import discover
 from upscaler_degrade.options import FilterKind
-from upscaler_degrade.responses import Response
+from upscaler_degrade.low_pass import LowPass
 
 PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "filters.png"
 RATE_IN, RATE_OUT = 48_000, 96_000
@@ -70,7 +70,7 @@ def resamplers() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def low_passes() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Frequencies (Hz) and gains of every kind of low-pass, by its name."""
     f = torch.linspace(0, RATE_IN / 2, 24_001, dtype=torch.float64)[1:]
-    return {kind: (f.numpy(), Response(kind, CUTOFF).gain(f, RATE_IN).numpy()) for kind in get_args(FilterKind)}
+    return {kind: (f.numpy(), LowPass(kind, CUTOFF).gain(f, RATE_IN).numpy()) for kind in get_args(FilterKind)}
 
 
 if __name__ == "__main__":

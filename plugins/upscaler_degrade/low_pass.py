@@ -1,7 +1,7 @@
 """Magnitude responses of the classical low-pass filters, each by its formula, with −6 dB at the cut-off.
 
 An analogue prototype of order n has a squared gain of one form (Oppenheim & Schafer, Discrete-Time Signal Processing,
-appendix B; Parks & Burrus, Digital Filter Design, ch. 7), w being frequency in the prototype's own unit:
+appendix B; Parks & Burrus, Digital Filter Design, ch. 7), where w is the frequency in the prototype's own unit:
 
     Butterworth      1 / (1 + w²ⁿ)
     Chebyshev I      1 / (1 + ε²·T²(w)),         ε² = 10^(ripple/10) − 1,       T = cos(n·acos w), cosh(n·acosh w)
@@ -9,21 +9,22 @@ appendix B; Parks & Burrus, Digital Filter Design, ch. 7), w being frequency in 
     elliptic         1 / (1 + ε²·R²(w)),         ε as for Chebyshev I
     Bessel           θ²(0) / |θ(jw)|²,           θ(s) = Σ (2n−k)! / (2^(n−k)·k!·(n−k)!) · s^k
 
-R is the elliptic rational function of the selectivity ξ: at most 1 up to w = 1, at least L = R(ξ) from ξ on. For n = 2
+R is the elliptic rational function of the selectivity ξ: it is at most 1 up to w = 1, and at least L = R(ξ) from ξ on. For
+n = 2 it is
 
     R(ξ, w) = ((t + 1)·w² − 1) / ((t − 1)·w² + 1),   t = sqrt(1 − 1/ξ²),   t − 1 = −1 / (ξ²·(1 + t))
 
-and these nest, R₂ₙ(ξ, w) = R₂(Rₙ(ξ, ξ), Rₙ(ξ, w)), which gives every power of two without elliptic integrals (Lutovac,
-Tošić and Evans, Filter Design for Signal Processing, ch. 12). As R₂(ξ, ξ) = (ξ + sqrt(ξ² − 1))², its inverse
-ξ = (√L + 1/√L) / 2 leads back from the L that ripple and attenuation ask for to each level's own ξ.
+These functions nest, R₂ₙ(ξ, w) = R₂(Rₙ(ξ, ξ), Rₙ(ξ, w)), which gives every power of two without elliptic integrals
+(Lutovac, Tošić and Evans, Filter Design for Signal Processing, ch. 12). As R₂(ξ, ξ) = (ξ + sqrt(ξ² − 1))², its inverse
+ξ = (√L + 1/√L) / 2 computes each level's own ξ from the L that ripple and attenuation require.
 
-The bilinear transform makes a digital filter of a prototype: w is proportional to tan(π·f / rate). The factor is the
-one that puts −6 dB at the cut-off; bisection finds it for every kind alike.
+The bilinear transform makes a digital filter of a prototype: w is proportional to tan(π·f / rate). The factor is chosen
+so that −6 dB lies at the cut-off; bisection finds it in the same way for every kind.
 
 A Gaussian-windowed sinc is a brick wall convolved with a Gaussian, ½·erfc((f − c) / (√2·σ)): −6 dB at c. Its transition,
-from a gain of 0.99 to 0.01, is 4.65·σ wide. This is also what going down to a lower rate and up again leaves.
+from a gain of 0.99 to 0.01, is 4.65·σ wide. Resampling to a lower rate and back has the same effect.
 
->>> gain = Response("butterworth", 8000.0, order=4).gain(torch.tensor([0.0, 8000.0]).double(), 48000)
+>>> gain = LowPass("butterworth", 8000.0, order=4).gain(torch.tensor([0.0, 8000.0]).double(), 48000)
 >>> [round(g, 9) for g in gain.tolist()]
 [1.0, 0.5]
 """
@@ -40,20 +41,20 @@ from torch import Tensor
 from upscaler_degrade.options import FilterKind
 
 Prototype = Callable[[Tensor], Tensor]
-"""Frequencies in the prototype's unit -> gains, float64."""
+"""A function from frequencies in the prototype's unit to gains, both float64."""
 
 
 @dataclass(frozen=True)
-class Response:
-    """One drawn low-pass.
+class LowPass:
+    """One low-pass filter.
 
     Args:
-        kind: its name; each kind looks only at what it has a use for.
-        cutoff_hz: where its gain is 1/2 (−6 dB), below the Nyquist frequency.
-        order: of an analogue kind, 2 … 12; a power of two for elliptic.
-        ripple_db: in the pass-band (chebyshev-1, elliptic), below 6 dB.
-        attenuation_db: in the stop-band (chebyshev-2, elliptic), above 6 dB.
-        transition: width of a windowed sinc's, as a part of the cut-off.
+        kind: name of the kind. Each kind uses only some of the other arguments.
+        cutoff_hz: frequency at which the gain is 1/2 (−6 dB), Hz, below the Nyquist frequency.
+        order: order of an analogue kind, 2 … 12; a power of two for elliptic.
+        ripple_db: ripple in the pass-band (chebyshev-1, elliptic), dB, below 6 dB.
+        attenuation_db: attenuation in the stop-band (chebyshev-2, elliptic), dB, above 6 dB.
+        transition: width of the transition of a windowed sinc, as a share of the cut-off.
     """
 
     kind: FilterKind
@@ -64,7 +65,7 @@ class Response:
     transition: float = 0.1
 
     def gain(self, f: Tensor, rate: int) -> Tensor:
-        """Gains at the frequencies `f` (Hz, float64, up to Nyquist) of a filter that runs at `rate` Hz."""
+        """Gains at the frequencies `f` (Hz, float64, up to Nyquist) for the sample rate `rate`, Hz."""
         if self.kind == "brickwall":
             return (f < self.cutoff_hz).double()
         if self.kind == "windowed-sinc":
@@ -73,7 +74,7 @@ class Response:
             return edge
         prototype = self.prototype()
         warped = torch.tan(math.pi * f / rate) / math.tan(math.pi * self.cutoff_hz / rate)
-        return prototype(half_at(prototype) * warped)
+        return prototype(half_gain_frequency(prototype) * warped)
 
     def prototype(self) -> Prototype:
         """The analogue prototype of this kind."""
@@ -82,15 +83,15 @@ class Response:
         if self.kind == "bessel":
             return lambda w: bessel(w, self.order)
         if self.kind == "chebyshev-1":
-            return lambda w: (1 + excess(self.ripple_db) * chebyshev(w, self.order) ** 2).rsqrt()
+            return lambda w: (1 + excess_loss(self.ripple_db) * chebyshev(w, self.order) ** 2).rsqrt()
         if self.kind == "chebyshev-2":
-            return lambda w: (1 + excess(self.attenuation_db) / chebyshev(1 / w, self.order) ** 2).rsqrt()
-        ratio = math.sqrt(excess(self.attenuation_db) / excess(self.ripple_db))
-        return lambda w: (1 + excess(self.ripple_db) * elliptic(w, self.order, ratio) ** 2).rsqrt()
+            return lambda w: (1 + excess_loss(self.attenuation_db) / chebyshev(1 / w, self.order) ** 2).rsqrt()
+        ratio = math.sqrt(excess_loss(self.attenuation_db) / excess_loss(self.ripple_db))
+        return lambda w: (1 + excess_loss(self.ripple_db) * elliptic(w, self.order, ratio) ** 2).rsqrt()
 
 
-def half_at(prototype: Prototype) -> float:
-    """Where a prototype's gain falls through 1/2, which each here does once."""
+def half_gain_frequency(prototype: Prototype) -> float:
+    """Frequency at which a prototype's gain falls below 1/2. Every prototype here does so exactly once."""
     low, high = math.log(1e-4), math.log(1e4)
     for _ in range(50):
         middle = (low + high) / 2
@@ -99,19 +100,19 @@ def half_at(prototype: Prototype) -> float:
     return math.exp(low)
 
 
-def excess(decibels: float) -> float:
-    """Loss in dB -> how far 1 / gain² exceeds 1."""
+def excess_loss(decibels: float) -> float:
+    """1 / gain² − 1 for a loss in dB."""
     return float(10 ** (decibels / 10)) - 1
 
 
 def chebyshev(w: Tensor, order: int) -> Tensor:
-    """The Chebyshev polynomial T of an order, w >= 0."""
+    """The Chebyshev polynomial T of a given order, for w >= 0."""
     inside = torch.cos(order * torch.acos(w.clamp(max=1)))
     return torch.where(w <= 1, inside, torch.cosh(order * torch.acosh(w.clamp(min=1))))
 
 
 def elliptic(w: Tensor, order: int, ratio: float) -> Tensor:
-    """The elliptic rational function R of an order that is a power of two, with R(ξ) = `ratio`."""
+    """The elliptic rational function R with R(ξ) = `ratio`; the order must be a power of two."""
     selectivities = []
     while order > 1:
         ratio = (math.sqrt(ratio) + 1 / math.sqrt(ratio)) / 2
@@ -124,7 +125,7 @@ def elliptic(w: Tensor, order: int, ratio: float) -> Tensor:
 
 
 def bessel(w: Tensor, order: int) -> Tensor:
-    """Gain of the Bessel filter whose delay at 0 Hz is 1."""
+    """Gains of the Bessel filter whose delay at 0 Hz is 1."""
     factor = math.factorial
     s = torch.complex(torch.zeros_like(w), w)
     theta = torch.zeros_like(s)

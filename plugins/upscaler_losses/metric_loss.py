@@ -1,8 +1,9 @@
-"""`metric`: any metric that torch can differentiate, as a loss: how far it is from its value for the target itself.
+"""`metric`: any metric that torch can differentiate, as a loss.
 
     loss = | metric(estimate, target) − metric(target, target) |,   mean over the batch
 
-So SSIM is lowered from 1 − SSIM, and a distance as it is. A metric without a best value, such as SI-SDR, has no such loss.
+The loss of SSIM is 1 − SSIM, that of a distance is the distance itself. A metric without a best value, such as SI-SDR,
+cannot be a loss.
 
 >>> from upscaler_losses.options import MetricLossOptions
 >>> loss = MetricLoss(MetricLossOptions(metric="ssim"))
@@ -35,7 +36,7 @@ class MetricLoss:
         """
         with torch.no_grad():
             best = self.metric(target, target, self.rate)
-        reached = self.metric(estimate, target, self.rate)
-        if estimate.requires_grad and torch.is_grad_enabled() and not reached.requires_grad:
+        value = self.metric(estimate, target, self.rate)
+        if estimate.requires_grad and torch.is_grad_enabled() and not value.requires_grad:
             raise UsageError(f"the metric '{self.name}' has no gradient: take another one as a loss, such as ssim")
-        return (reached - best).abs().mean()
+        return (value - best).abs().mean()

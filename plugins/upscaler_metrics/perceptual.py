@@ -1,13 +1,13 @@
-"""Models of listeners, by other people's packages: ViSQOL, PESQ, STOI. Each is given every channel by itself.
+"""Perceptual metrics from other packages: ViSQOL, PESQ and STOI. They predict how listeners would score a channel.
 
-Each has its own rate, to which both signals are resampled: ViSQOL's audio mode 48 kHz, PESQ 16 kHz (8 kHz in narrow band),
-STOI 10 kHz by itself. So PESQ and STOI hear nothing of what is restored above 8 and 5 kHz.
+Each has its own sample rate, to which both signals are resampled: 48 kHz for ViSQOL's audio mode, and 16 kHz for PESQ (8 kHz
+in narrow band). STOI resamples to 10 kHz itself. Therefore PESQ ignores everything above 8 kHz, and STOI above 5 kHz.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ from torch import Tensor
 from upscaler_core import Options, discover
 from upscaler_metrics.options import PesqOptions, StoiOptions
 
-Score = Callable[[Tensor, Tensor], float]
+ScoreFunction = Callable[[Tensor, Tensor], float]
+"""A function of an estimate and a target, `[time]` each."""
 
 
 class Visqol:
@@ -33,8 +34,8 @@ class Visqol:
         self.api.create(mode="audio")
 
     def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
-        """Two `[batch, channel, time]` -> `[batch]`, 1 … 5; about half of real time."""
-        return judged(self._score, *at_rate(self.rate, rate, estimate, target))
+        """Two `[batch, channel, time]` -> `[batch]`, 1 … 5. It takes about half as long as the audio lasts."""
+        return mean_over_channels(self._score, *resample_all((estimate, target), rate, self.rate))
 
     def _score(self, estimate: Tensor, target: Tensor) -> float:
         pair = target.double().numpy(), estimate.double().numpy()
@@ -54,13 +55,13 @@ class Pesq:
         self.rate = 16_000 if options.mode == "wb" else 8_000
 
     def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
-        """Two `[batch, channel, time]` -> `[batch]`, 1 … 4.64; NaN where it finds no speech."""
-        return judged(self._score, *at_rate(self.rate, rate, estimate, target))
+        """Two `[batch, channel, time]` -> `[batch]`, 1 … 4.64; NaN if PESQ detects no speech."""
+        return mean_over_channels(self._score, *resample_all((estimate, target), rate, self.rate))
 
     def _score(self, estimate: Tensor, target: Tensor) -> float:
-        quiet = self.pesq.PesqError.RETURN_VALUES
-        found = self.pesq.pesq(self.rate, target.numpy(), estimate.numpy(), self.mode, on_error=quiet)
-        return float(found) if found >= 1 else math.nan
+        no_exception = self.pesq.PesqError.RETURN_VALUES
+        score = self.pesq.pesq(self.rate, target.numpy(), estimate.numpy(), self.mode, on_error=no_exception)
+        return float(score) if score >= 1 else math.nan
 
 
 class Stoi:
@@ -76,18 +77,23 @@ class Stoi:
 
     def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
         """Two `[batch, channel, time]` -> `[batch]`, 0 … 1."""
-        return judged(lambda e, t: float(self.stoi(t.numpy(), e.numpy(), rate, self.extended)), estimate, target)
+        return mean_over_channels(
+            lambda e, t: float(self.stoi(t.numpy(), e.numpy(), rate, self.extended)), estimate, target
+        )
 
 
-def at_rate(wanted: int, rate: int, *signals: Tensor) -> list[Tensor]:
-    """Resample where the rate is another."""
-    return [x if rate == wanted else discover().resampler("poly-sinc-hq")(x, rate, wanted) for x in signals]
+def resample_all(signals: Sequence[Tensor], rate_in: int, rate_out: int) -> Sequence[Tensor]:
+    """Resample signals unless they have the right rate already."""
+    if rate_in == rate_out:
+        return signals
+    resampler = discover().resampler("poly-sinc-hq")
+    return [resampler(x, rate_in, rate_out) for x in signals]
 
 
-def judged(score: Score, estimate: Tensor, target: Tensor) -> Tensor:
-    """Score each channel; the mean over channels of those that have one: `[batch, channel, time]` -> `[batch]`.
+def mean_over_channels(score: ScoreFunction, estimate: Tensor, target: Tensor) -> Tensor:
+    """Score each channel, and take the mean over the channels that have a score: `[batch, channel, time]` -> `[batch]`.
 
-    A silent reference has no score.
+    A channel whose target is silent has no score; the mean is NaN if no channel has one.
     """
     pairs = zip(estimate.flatten(0, 1).cpu(), target.flatten(0, 1).cpu(), strict=True)
     scores = [score(e, t) if bool(t.any()) else math.nan for e, t in pairs]

@@ -1,4 +1,4 @@
-"""The spectrogram that the metrics share, and level ratios."""
+"""Power spectrograms and ratios of powers, which all metrics share."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-N_FFT, HOP = 2048, 512
+from upscaler_core import StftConfig, stft
+
+CONFIG = StftConfig(2048, 512)
+"""The STFT of all metrics whose definition does not give another one."""
 TINY = 1e-20
-"""Added to both powers of a ratio (−200 dB), so that silence and a perfect estimate have one."""
+"""This is added to both powers of a ratio (−200 dB), so that silence and a perfect estimate have a ratio too."""
 
 
-def power(x: Tensor, n_fft: int = N_FFT, hop: int = HOP, *, mirrored: bool = True) -> Tensor:
-    """Power spectrogram: `[batch, channel, time]` -> `[batch, channel, n_fft // 2 + 1, frames]`.
+def power_spectrogram(x: Tensor, config: StftConfig = CONFIG, *, mirrored: bool = True) -> Tensor:
+    """Power spectrogram: `[batch, channel, time]` -> `[batch, channel, n_fft // 2 + 1, frame]`.
 
-    Periodic Hann window, no normalization: a sine of amplitude 1 peaks at (n_fft / 4)². Frames are centred on multiples of
-    the hop and the ends mirrored, as in the published LSDs; or they lie inside the signal: a mirror's kink leaks everywhere.
+    Args:
+        x: the signal. One that is too short for a frame is continued with zeros.
+        config: frame length and hop. A sine of amplitude 1 has the power (n_fft / 4)² in its bin.
+        mirrored: frames are centred on multiples of the hop and the ends are mirrored, as in the published LSDs. Otherwise
+            all frames lie inside the signal, since the kink of a mirror leaks into all bins.
     """
-    flat = x.reshape(-1, x.shape[-1])
-    least = n_fft // 2 + 1 if mirrored else n_fft
-    flat = pad(flat, (0, max(0, least - flat.shape[-1])))
-    window = torch.hann_window(n_fft).to(x)
-    spectrum = torch.stft(flat, n_fft, hop, window=window, center=mirrored, return_complex=True)
-    return (spectrum.real.square() + spectrum.imag.square()).reshape(*x.shape[:-1], *spectrum.shape[-2:])
+    least = config.n_fft // 2 + 1 if mirrored else config.n_fft
+    spectrum = stft(pad(x, (0, max(0, least - x.shape[-1]))), config, pad="mirror" if mirrored else "none")
+    return spectrum.real.square() + spectrum.imag.square()
 
 
-def above(cutoff_hz: float, rate: int, n_fft: int = N_FFT) -> int:
+def first_bin_above(cutoff_hz: float, rate: int, n_fft: int = CONFIG.n_fft) -> int:
     """The first bin that lies above a frequency.
 
-    >>> above(8_000, 48_000)
+    >>> first_bin_above(8_000, 48_000)
     342
     """
     return int(cutoff_hz * n_fft / rate) + 1

@@ -12,7 +12,7 @@ from upscaler_core import MissingDependency, discover
 from upscaler_core.errors import OptionError
 from upscaler_core.testing.signals import decibels, noise, tone
 from upscaler_degrade.options import BandLimitOptions
-from upscaler_degrade.responses import Response
+from upscaler_degrade.low_pass import LowPass
 
 REGISTRY = discover()
 RATE = 48_000
@@ -80,7 +80,7 @@ def test_analogue_kinds_are_scipys(kind, order, design):
     cutoff = scipy.optimize.brentq(lambda f: abs(scipy.signal.sosfreqz(sos, [f], fs=RATE)[1][0]) - 0.5, 1_000, 12_000)
     f = torch.arange(0, 23_000, 50, dtype=torch.float64)
     theirs = torch.from_numpy(abs(scipy.signal.sosfreqz(sos, f.numpy(), fs=RATE)[1]))
-    ours = Response(kind, cutoff, order, ripple_db=1.5, attenuation_db=50).gain(f, RATE)
+    ours = LowPass(kind, cutoff, order, ripple_db=1.5, attenuation_db=50).gain(f, RATE)
     heard = theirs > 1e-5
     assert float((20 * torch.log10(ours / theirs))[heard].abs().max()) < 0.001
     assert float(ours[~heard].max() if bool((~heard).any()) else 0) < 2e-5
@@ -92,7 +92,7 @@ def test_the_windowed_sinc_is_scipys():
     taps = scipy.signal.firwin(2_001, 8_000, window=window, fs=RATE)
     f = torch.arange(0, 24_000, 20, dtype=torch.float64)
     theirs = torch.from_numpy(abs(scipy.signal.freqz(taps, worN=f.numpy(), fs=RATE)[1]))
-    ours = Response("windowed-sinc", 8_000.0, transition=0.1).gain(f, RATE)
+    ours = LowPass("windowed-sinc", 8_000.0, transition=0.1).gain(f, RATE)
     assert float((ours - theirs).abs().max()) < 1e-4
     assert ours[f == 7_600].item() == pytest.approx(0.99, abs=1e-3)
     assert ours[f == 8_400].item() == pytest.approx(0.01, abs=1e-3)
