@@ -1,6 +1,6 @@
-"""What can go wrong, said in one sentence each, with the exit code that the command line ends with.
+"""Errors. Each has a message of one sentence, and the exit code that the command line ends with.
 
-Every error that a user can cause is an `UpscalerError`; anything else that surfaces is a bug and shows its traceback.
+Every error that a user can cause is an `UpscalerError`. Any other exception is a bug and shows its traceback.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class OutputError(UpscalerError):
 
 
 class UsageError(UpscalerError):
-    """What the user typed, or passed to a function, is wrong (exit code 2)."""
+    """The user typed, or passed to a function, something wrong (exit code 2)."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of a pipeline file: where it stands (`file:line:col`, or the option typed) and what to write instead."""
+    """One fault of a pipeline file: its place (`file:line:col`, or the option typed) and what to write instead."""
 
     where: str
     message: str
@@ -37,7 +37,7 @@ class Problem:
 
 
 class SpecError(UpscalerError):
-    """A pipeline file is wrong. `problems` holds every fault at once (exit code 3)."""
+    """A pipeline file is wrong. `problems` holds all of its faults (exit code 3)."""
 
     exit_code = 3
 
@@ -67,7 +67,7 @@ class UnknownComponent(UsageError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of some options: the path of the key, a sentence, and whether the key itself is the fault."""
+    """One fault of some options: the path of the key, a sentence, and whether the key itself is wrong."""
 
     path: tuple[int | str, ...]
     sentence: str
@@ -78,7 +78,7 @@ class Fault:
 
 
 class OptionError(UsageError):
-    """A component was given options that it does not take."""
+    """A component does not take the options that it was given."""
 
     def __init__(self, component: str, faults: Sequence[Fault]) -> None:
         super().__init__("; ".join(f"{component}: {fault}" for fault in faults))

@@ -10,14 +10,14 @@ from upscaler_dsp.options import LimiterOptions, PolySincOptions, SincOptions, T
 def upscaler_resamplers() -> Iterable[Component]:
     """Offer the resamplers."""
     return [
-        Component("linear", "upscaler_dsp.linear:Linear", summary="straight lines between samples: the naive twin"),
-        Component("sinc", "upscaler_dsp.sinc:Sinc", SincOptions, "Kaiser-windowed sinc, summed in the time domain"),
         Component(
             "poly-sinc-hq",
             "upscaler_dsp.polyphase:PolySincHQ",
             PolySincOptions,
             "long Kaiser-windowed sinc by fast convolution: the default, fast and transparent",
         ),
+        Component("sinc", "upscaler_dsp.sinc:Sinc", SincOptions, "Kaiser-windowed sinc, summed in the time domain"),
+        Component("linear", "upscaler_dsp.linear:Linear", summary="straight lines between samples: the naive twin"),
     ]
 
 

@@ -80,7 +80,7 @@ class _Finder:
 
     def __init__(self, spec: Spec, registry: Registry) -> None:
         self.registry = registry
-        self.kinds = {path: kind for path, kind, _ in spec.uses()}
+        self.kinds = {path: kind for path, kind, _ in spec.refs()}
 
     def walk(self, value: Any, steps: Sequence[str], path: KeyPath = ()) -> Iterator[tuple[KeyPath, FieldInfo]]:
         """The options, at least one, that the steps lead to from a part of the recipe; raises as `parameter` does."""

@@ -1,8 +1,8 @@
 """Where files are done: by processes of this machine, or by those of a cluster's machines.
 
-On a cluster, too, every file is done by a process of a `WorkerPool`, which a task of the cluster starts beside itself and
-keeps for the next. So a decoder that crashes ends neither a dask nor a ray worker, and all else is the same everywhere. The machines
-see the files under the same paths.
+On a cluster, too, a process of a `WorkerPool` does each file. A task of the cluster starts it beside itself and keeps it
+for the next file. So a decoder that crashes ends neither a dask nor a ray worker, and everything else is the same
+everywhere. The machines see the files under the same paths.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from upscaler_core.errors import OutputError, UsageError
 from upscaler_core.models.checkpoint import ModelOptions, find
-from upscaler_core.pipeline.spec import PipelineSpec
+from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
 from upscaler_core.plugins.components import validate
 from upscaler_core.plugins.registry import DISTRIBUTION, Entry, Registry
 
@@ -165,23 +164,23 @@ def pipeline_hash(spec: PipelineSpec, registry: Registry, device: str) -> str:
     Raises:
         UpscalerError: a checkpoint is not there.
     """
-    used = list(spec.uses())
+    used = list(spec.refs())
     apart = {"input", "output", "plugins", *(str(place[0]) for place, _, _ in used)}
     asked = spec.model_dump(mode="json", exclude=apart)
     asked["target_rate"] = spec.target_rate if "target_rate" in spec.model_fields_set else None  # see batch.rate_of
     facts = {
         "spec": asked,
         "device": device,
-        "components": [[place, _component(registry.find(kind, use.use), use.options)] for place, kind, use in used],
+        "components": [[place, _component(registry.find(kind, ref.use), ref)] for place, kind, ref in used],
         "plugins": [sha256(Path(plugin)) for plugin in spec.plugins],
         "versions": {name: _version(name) for name in DECIDING},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _component(entry: Entry, given: Mapping[str, Any]) -> dict[str, Any]:
+def _component(entry: Entry, ref: ComponentRef) -> dict[str, Any]:
     """A component with all its options; of a file that one names, the content."""
-    options = validate(entry.component, given)
+    options = validate(entry.component, ref.options)
     values = options.model_dump(mode="json")
     if isinstance(options, ModelOptions) and options.checkpoint != "none":
         package = entry.component.factory.partition(":")[0].partition(".")[0]

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from socket import gethostname
@@ -17,6 +17,7 @@ from upscaler_core.errors import OutputError, UpscalerError
 from upscaler_core.jobs.events import Failed, OnEvent, Recorded, Result, Skipped
 from upscaler_core.jobs.manifest import Fingerprint, Record, pipeline_hash
 from upscaler_core.jobs.planning import Job, output_settings
+from upscaler_core.pipeline.check import with_checked_options
 from upscaler_core.pipeline.events import ignore
 from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.registry import discover
@@ -61,8 +62,8 @@ class Worker:
         from upscaler_core.pipeline.assembly import assemble
 
         torch.set_num_threads(1)
-        self.settings = settings
         self.registry = discover().add_files(settings.spec.plugins)
+        self.settings = settings = replace(settings, spec=with_checked_options(settings.spec, self.registry))
         if settings.pipeline and pipeline_hash(settings.spec, self.registry, settings.device) != settings.pipeline:
             raise UpscalerError(f"{gethostname()} has other weights, or other versions, than the run was started with")
         self.pipeline: Pipeline = assemble(settings.spec, self.registry, settings.device)

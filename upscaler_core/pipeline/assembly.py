@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from upscaler_core.errors import UsageError
 from upscaler_core.pipeline import presets
 from upscaler_core.pipeline.check import load
 from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
@@ -45,36 +46,38 @@ def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pip
     """Build every component that a spec names, and join them.
 
     Args:
-        spec: a spec that `spec.check` has passed.
+        spec: a checked form.
         registry: where the components come from.
         device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
 
     Raises:
         UpscalerError: a component cannot be built, or the device is not there.
     """
+    if spec.resampler is None:
+        raise UsageError("no installed plugin offers a resampler")
     from upscaler_core.dsp.resample import Resample
     from upscaler_core.models.device import choose_device
     from upscaler_core.pipeline.pipeline import Pipeline
 
-    where = choose_device(device)
+    device = choose_device(device)
 
-    def build(kind: Kind, use: ComponentRef) -> Any:
-        return registry.build(kind, use.use, use.options)
+    def build(kind: Kind, ref: ComponentRef) -> Any:
+        return registry.build(kind, ref.use, ref.options)
 
-    models = {name: build(Kind.MODEL, use) for name, use in spec.models.items()}
+    models = {name: build(Kind.MODEL, ref) for name, ref in spec.models.items()}
     for model in models.values():
-        if hasattr(model, "to") and where != "cpu":
-            model.to(where)
+        if hasattr(model, "to") and device != "cpu":
+            model.to(device)
     return Pipeline(
         resampler=Resample(build(Kind.RESAMPLER, spec.resampler)),
         target_rate=spec.target_rate,
         models=models,
         fusion=build(Kind.FUSION, spec.fusion) if spec.fusion else None,
-        finish=[build(Kind.FINISHER, use) for use in spec.finish],
+        finish=[build(Kind.FINISHER, ref) for ref in spec.finish],
         stereo=spec.stereo,
         chunk=spec.chunk,
         cutoff_hz=spec.cutoff_hz,
         keep_source_band=spec.keep_source_band,
         seed=spec.seed,
-        device=where,
+        device=device,
     )

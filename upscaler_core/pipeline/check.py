@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from upscaler_core.errors import Fault, OptionError, PluginError, Problem, SpecError, UnknownComponent
 from upscaler_core.pipeline.document import Document, KeyPath, apply_setting, read
 from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec, Spec
-from upscaler_core.plugins.components import Kind, explain, validate
+from upscaler_core.plugins.components import Kind, Options, explain, validate
 from upscaler_core.plugins.registry import Registry
 
 S = TypeVar("S", bound=Spec)
@@ -38,56 +38,84 @@ def load_form(
     Args:
         path: the file.
         form: its form.
-        registry: the components that it may name; the local plugins that the file brings are loaded into it.
+        registry: the components that it may name. The local plugins that the file names are loaded into it.
         settings: `key=value` each.
-        allow_local_plugins: run the code of those; refuse a file that brings some otherwise.
+        allow_local_plugins: run the code of local plugins; otherwise a file that names some is refused.
+
+    Returns:
+        The form. The options of every component in it are checked, and paths of checkpoints and local plugins that are
+        relative to the file's folder lead there from here.
 
     Raises:
         SpecError: every fault of the file (or of the settings) at once.
     """
-    spec = _check(read(path), form, registry, settings, path.parent if allow_local_plugins else None)
-    here: dict[str, Any] = {}
-    if models := getattr(spec, "models", None):
-        here["models"] = {name: _beside(path, use) for name, use in models.items()}
-    if spec.plugins:
-        here["plugins"] = [str((path.parent / plugin).resolve()) for plugin in spec.plugins]
-    return spec.model_copy(update=here)
+    return _check(read(path), form, registry, settings, path.parent, allow_local_plugins=allow_local_plugins)
 
 
-def _beside(path: Path, use: ComponentRef) -> ComponentRef:
-    """A model whose checkpoint lies beside the file names it from here: a folder of both can be moved."""
-    checkpoint = use.options.get("checkpoint")
-    if not isinstance(checkpoint, str) or not (beside := path.parent / checkpoint).is_file():
-        return use
-    return use.model_copy(update={"checkpoint": str(beside)})
+def with_checked_options(spec: S, registry: Registry) -> S:
+    """Check the options of all components against what is installed in this process.
+
+    Raises:
+        UsageError: a component or an option is wrong.
+    """
+
+    def checked(path: KeyPath, kind: Kind, ref: ComponentRef) -> ComponentRef:
+        return ref.with_options(validate(registry.find(kind, ref.use).component, ref.options))
+
+    return spec.with_defaults(registry).with_refs(checked)
 
 
 def _check(
-    document: Document, form: type[S], registry: Registry, settings: Sequence[str], plugins_from: Path | None = None
+    document: Document,
+    form: type[S],
+    registry: Registry,
+    settings: Sequence[str],
+    folder: Path | None = None,
+    *,
+    allow_local_plugins: bool = False,
 ) -> S:
-    """Check a document; the folder that its local plugins are loaded from is None where they are not allowed."""
+    """Check a document whose relative paths begin at `folder`."""
     problems = [problem for setting in settings for problem in apply_setting(document, setting)]
-    if missing := [_problem(document, fault) for fault in _add_plugins(document, registry, plugins_from)]:
+    plugins_folder = folder if allow_local_plugins else None
+    if missing := [_problem(document, fault) for fault in _add_plugins(document, registry, plugins_folder)]:
         raise SpecError(problems + missing)
     faults: list[Fault] = []
     spec: S | None = None
+
+    def checked(path: KeyPath, kind: Kind, ref: ComponentRef) -> ComponentRef:
+        if folder and kind == Kind.MODEL:
+            ref = _with_checkpoint_from(folder, ref)
+        options = _checked_options(path, kind, ref, registry, faults)
+        return ref if options is None else ref.with_options(options)
+
     try:
         spec = form.model_validate(document.data)
         faults += spec.faults()
+        spec = spec.with_defaults(registry).with_refs(checked)
     except ValidationError as error:
         faults += explain(error, form)
-    for path, kind, use in spec.uses() if spec else form.uses_in(document.data):
-        faults += _component_faults(path, kind, use, registry)
+        for path, kind, ref in form.refs_in(document.data):
+            checked(path, kind, ref)
     problems += sorted((_problem(document, fault) for fault in faults), key=_order)
     if problems or spec is None:
         raise SpecError(problems)
+    if folder and spec.plugins:
+        spec = spec.model_copy(update={"plugins": [str((folder / plugin).resolve()) for plugin in spec.plugins]})
     return spec
 
 
+def _with_checkpoint_from(folder: Path, ref: ComponentRef) -> ComponentRef:
+    """A model whose checkpoint lies beside the file names it from here, so that a folder of both can be moved."""
+    checkpoint = ref.written.get("checkpoint")
+    if not isinstance(checkpoint, str) or not (beside := folder / checkpoint).is_file():
+        return ref
+    return ref.model_copy(update={"checkpoint": str(beside)})
+
+
 def _add_plugins(document: Document, registry: Registry, folder: Path | None) -> Iterator[Fault]:
-    """Load the local plugins that a document names, as far as it names them rightly; without them nothing else is."""
-    given = document.data.get("plugins")
-    files = {k: name for k, name in enumerate(given) if isinstance(name, str)} if isinstance(given, list) else {}
+    """Load the local plugins that a document names; `folder` is None where they are not allowed."""
+    names = document.data.get("plugins")
+    files = {k: name for k, name in enumerate(names) if isinstance(name, str)} if isinstance(names, list) else {}
     if not files:
         return
     if folder is None:
@@ -101,6 +129,19 @@ def _add_plugins(document: Document, registry: Registry, folder: Path | None) ->
             yield Fault(("plugins", index), str(error))
 
 
+def _checked_options(
+    path: KeyPath, kind: Kind, ref: ComponentRef, registry: Registry, faults: list[Fault]
+) -> Options | None:
+    """A component's options; None, and its faults added to the list, where the component or an option is wrong."""
+    try:
+        return validate(registry.find(kind, ref.use).component, ref.written)
+    except UnknownComponent as error:
+        faults.append(Fault((*path, "use"), str(error)))
+    except OptionError as error:
+        faults += [Fault((*path, *fault.path), fault.sentence, fault.at_key) for fault in error.faults]
+    return None
+
+
 def _problem(document: Document, fault: Fault) -> Problem:
     dotted = ".".join(map(str, fault.path))
     return Problem(document.where(fault), f"{dotted}: {fault.sentence}" if dotted else fault.sentence)
@@ -108,13 +149,3 @@ def _problem(document: Document, fault: Fault) -> Problem:
 
 def _order(problem: Problem) -> list[int]:
     return [int(number) for number in re.findall(r":(\d+)", problem.where)]
-
-
-def _component_faults(path: KeyPath, kind: Kind, use: ComponentRef, registry: Registry) -> list[Fault]:
-    try:
-        validate(registry.find(kind, use.use).component, use.options)
-    except UnknownComponent as error:
-        return [Fault((*path, "use"), str(error))]
-    except OptionError as error:
-        return [Fault((*path, *fault.path), fault.sentence, fault.at_key) for fault in error.faults]
-    return []

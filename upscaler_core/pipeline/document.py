@@ -1,4 +1,4 @@
-"""A YAML file as data, with the place of each key and value, so that every fault can be told as `file:line:col`."""
+"""A YAML file as data, with the place of each key and value, so that every fault has its `file:line:col`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import yaml
 from upscaler_core.errors import Fault, Problem, SpecError
 
 MAX_BYTES = 1 << 16
-"""Of a file: the parser can be busy for half a minute with a mebibyte of YAML."""
+"""Largest file. A mebibyte of YAML can keep the parser busy for half a minute."""
 MAX_NUMBER = 100
-"""Characters of a number or date: `1:1:1:…` is an integer to base 60, and a long one takes for ever."""
+"""Most characters of a number or date. `1:1:1:…` is an integer to base 60, and a long one takes for ever."""
 MAX_NODES = 10_000
-"""Nodes of a file with its aliases written out."""
+"""Most nodes of a file whose aliases are written out."""
 
 KeyPath = tuple[int | str, ...]
 
@@ -25,7 +25,7 @@ _TEXT = "tag:yaml.org,2002:str"
 
 @dataclass
 class Document:
-    """A parsed file: its data, and where each key and value stands."""
+    """A parsed file: its data, and the place of each key and value."""
 
     name: str
     data: Any
@@ -33,7 +33,7 @@ class Document:
     values: dict[KeyPath, str] = field(default_factory=dict)
 
     def where(self, fault: Fault) -> str:
-        """`file:line:col` of a fault, or of the nearest thing around it that is written down."""
+        """`file:line:col` of a fault, or of the nearest thing around it that stands in the file."""
         path = fault.path
         if fault.at_key and path in self.keys:
             return self.keys[path]
@@ -43,10 +43,10 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Parse a YAML file with the safe loader: no tags that build objects, no duplicate keys, no alias bombs.
+    """Parse a YAML file with the safe loader. Tags that build objects, duplicate keys and alias bombs are refused.
 
     Raises:
-        SpecError: it cannot be read or is not such YAML.
+        SpecError: the file cannot be read, or is not such YAML.
     """
     name = str(path)
     try:
@@ -63,7 +63,7 @@ def read(path: Path) -> Document:
 
 
 def parse(text: str, name: str = "pipeline") -> Document:
-    """Parse YAML text; `name` stands for the file in places. Raises as `read` does."""
+    """Parse YAML text; `name` is the file's name in error messages. It raises what `read` raises."""
     loader: yaml.SafeLoader | None = None
     try:
         loader = yaml.SafeLoader(text)
@@ -84,7 +84,7 @@ def parse(text: str, name: str = "pipeline") -> Document:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise SpecError([Problem(place, f"not valid YAML: {error.problem or error.context}")]) from None
-    except (LookupError, AttributeError):  # what PyYAML makes of `!!int ""` and the like
+    except (LookupError, AttributeError):  # PyYAML raises these for `!!int ""` and the like
         raise SpecError([Problem(name, "not valid YAML: a tag does not fit its value; leave '!!…' out")]) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = "it nests too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
@@ -95,7 +95,7 @@ def parse(text: str, name: str = "pipeline") -> Document:
 
 
 def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many nodes there are once every alias is written out; a node inside itself counts as too many."""
+    """The number of nodes once every alias is written out. A node that contains itself counts as too many."""
     if id(node) not in known:
         known[id(node)] = MAX_NODES + 1
         children = (
@@ -108,7 +108,7 @@ def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def _mark(document: Document, node: yaml.Node, path: KeyPath) -> Iterator[Problem]:
-    """Note where everything stands; yield duplicate keys, keys that are not text, and numbers that are too long."""
+    """Note the place of everything; yield duplicate keys, keys that are not text, and numbers that are too long."""
     document.values[path] = _place(document, node)
     if isinstance(node, yaml.ScalarNode) and node.tag != _TEXT and len(node.value) > MAX_NUMBER:
         dotted = ".".join(map(str, path))
@@ -138,7 +138,7 @@ def _place(document: Document, node: yaml.Node) -> str:
 
 
 def apply_setting(document: Document, setting: str) -> list[Problem]:
-    """Lay one `key=value` over a document; the path is dotted, the value is YAML."""
+    """Apply one `key=value` to a document; the key is a dotted path, the value is YAML."""
     place = f"--set {setting}"
     dotted, equals, text = setting.partition("=")
     path: KeyPath = tuple(int(step) if step.isdigit() else step for step in dotted.split("."))
@@ -157,7 +157,7 @@ def apply_setting(document: Document, setting: str) -> list[Problem]:
             inner = inner[key]
         last: Any = path[-1] if isinstance(inner, list) else str(path[-1])
         if isinstance(inner, list):
-            inner[last]  # a list grows by no setting
+            inner[last]  # a setting does not lengthen a list
         inner[last] = value
     except (TypeError, IndexError):
         return [Problem(place, f"there is no {dotted} to set")]

@@ -23,16 +23,14 @@ def pipeline_schema(registry: Registry) -> dict[str, Any]:
         }
         if not choices["oneOf"]:
             choices = {"not": {}}
-        told = {k: v for k, v in properties[key].items() if k in ("description", "default")}
+        texts = {k: v for k, v in properties[key].items() if k in ("description", "default")}
         if key == "models":
             shape: dict[str, Any] = {"type": "object", "additionalProperties": choices}
         elif key == "finish":
             shape = {"type": "array", "items": choices}
-        elif key == "resampler":
-            shape = choices
         else:
             shape = {"anyOf": [choices, {"type": "null"}]}
-        properties[key] = {**shape, **told}
+        properties[key] = {**shape, **texts}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from upscaler_core.errors import Fault
 from upscaler_core.pipeline.document import KeyPath
 from upscaler_core.plugins.components import Kind, Options, option
+from upscaler_core.plugins.registry import Registry
 
 
 class ComponentRef(BaseModel):
-    """A component by name, and its options beside it."""
+    """A component by name, with its options beside it: `{use: sinc, zero_crossings: 32}`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     use: str = Field(description="name of an installed component, see `upscaler plugins`")
+    _options: Options | None = PrivateAttr(None)
 
     @property
-    def options(self) -> dict[str, Any]:
+    def written(self) -> dict[str, Any]:
         """The options as they were written."""
         return dict(self.model_extra or {})
+
+    @property
+    def options(self) -> Options | dict[str, Any]:
+        """The checked options, which are what is built, hashed and shown; before a check, what was written."""
+        return self.written if self._options is None else self._options
+
+    def with_options(self, options: Options) -> Self:
+        """The same reference with its options checked."""
+        checked = self.model_copy()
+        checked._options = options
+        return checked
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave the checked options behind: another process has to check them against what is installed there."""
+        return {**super().__getstate__(), "__pydantic_private__": {"_options": None}}
+
+
+Change = Callable[[KeyPath, Kind, ComponentRef], ComponentRef]
 
 
 class Spec(Options):
@@ -33,40 +53,67 @@ class Spec(Options):
         [], help="local plugins, files of Python, from this file's folder; run only where the user allows it"
     )
 
-    def uses(self) -> Iterator[tuple[KeyPath, Kind, ComponentRef]]:
-        """Every component that is named, with its place and kind."""
-        return self.uses_in({name: getattr(self, name) for name in type(self).model_fields})
-
-    @classmethod
-    def uses_in(cls, data: Any) -> Iterator[tuple[KeyPath, Kind, ComponentRef]]:
-        """The well-formed ones of data that as a whole may not be, so that their faults are told in the same run."""
-        for name, facts in cls.model_fields.items() if isinstance(data, dict) else ():
-            for kind in (mark for mark in facts.metadata if isinstance(mark, Kind)):
-                yield from _uses((name,), kind, data.get(name), _form(facts.annotation) or ComponentRef)
-
     def faults(self) -> Iterator[Fault]:
         """What is wrong between fields."""
         yield from ()
 
+    def with_defaults(self, registry: Registry) -> Self:
+        """The same form with the components that are used where none is named."""
+        return self
 
-def _form(annotation: Any) -> type[ComponentRef] | None:
-    """The `ComponentRef` within an annotation such as `dict[str, ComponentRef] | None`."""
+    def refs(self) -> Iterator[tuple[KeyPath, Kind, ComponentRef]]:
+        """Every component that is named, with its place and kind."""
+        return self.refs_in({name: getattr(self, name) for name in type(self).model_fields})
+
+    @classmethod
+    def refs_in(cls, data: Any) -> Iterator[tuple[KeyPath, Kind, ComponentRef]]:
+        """The well-formed references in data that as a whole may be wrong, so that all faults are told in one run."""
+        for name, facts in cls.model_fields.items() if isinstance(data, dict) else ():
+            for kind in (mark for mark in facts.metadata if isinstance(mark, Kind)):
+                yield from _refs((name,), kind, data.get(name), _ref_class(facts.annotation) or ComponentRef)
+
+    def with_refs(self, change: Change) -> Self:
+        """The same form with every reference replaced by what `change` returns for its place, its kind and itself."""
+        values = {}
+        for name, facts in type(self).model_fields.items():
+            for kind in (mark for mark in facts.metadata if isinstance(mark, Kind)):
+                values[name] = _changed((name,), kind, getattr(self, name), change)
+        return self._replaced(values)
+
+    def _replaced(self, values: Mapping[str, Any]) -> Self:
+        """A copy with other values, which do not count as written in the file."""
+        copy = type(self).model_construct(_fields_set=self.model_fields_set, **{**dict(self), **values})
+        return cast("Self", copy)
+
+
+def _ref_class(annotation: Any) -> type[ComponentRef] | None:
+    """The `ComponentRef`, or the class derived from it, within an annotation such as `dict[str, ComponentRef] | None`."""
     if isinstance(annotation, type) and issubclass(annotation, ComponentRef):
         return annotation
-    return next((form for inner in get_args(annotation) if (form := _form(inner))), None)
+    return next((ref for inner in get_args(annotation) if (ref := _ref_class(inner))), None)
 
 
-def _uses(
-    path: KeyPath, kind: Kind, value: Any, form: type[ComponentRef]
+def _refs(
+    path: KeyPath, kind: Kind, value: Any, ref_class: type[ComponentRef]
 ) -> Iterator[tuple[KeyPath, Kind, ComponentRef]]:
     if isinstance(value, ComponentRef):
         yield path, kind, value
     elif isinstance(value, Mapping) and isinstance(value.get("use"), str):
         if all(isinstance(key, str) for key in value):
-            yield path, kind, form.model_construct(**value)
+            yield path, kind, ref_class.model_construct(**value)
     elif isinstance(value, Mapping | list):
         for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from _uses((*path, key), kind, inner, form)
+            yield from _refs((*path, key), kind, inner, ref_class)
+
+
+def _changed(path: KeyPath, kind: Kind, value: Any, change: Change) -> Any:
+    if isinstance(value, ComponentRef):
+        return change(path, kind, value)
+    if isinstance(value, Mapping):
+        return {key: _changed((*path, key), kind, inner, change) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_changed((*path, index), kind, inner, change) for index, inner in enumerate(value)]
+    return value
 
 
 class Chunk(Options):
@@ -84,8 +131,8 @@ class PipelineSpec(Spec):
     input: list[str] = option([], help="files, folders and globs, from this file's folder; the command line's win")
     output: str | None = option(None, help="file, folder or template with {stem}, from this file's folder")
     target_rate: int = option(96_000, unit="Hz", ge=1_000, le=768_000, help="sample rate of the output")
-    resampler: Annotated[ComponentRef, Kind.RESAMPLER] = option(
-        ComponentRef(use="poly-sinc-hq"), help="changes the sample rate"
+    resampler: Annotated[ComponentRef | None, Kind.RESAMPLER] = option(
+        None, help="changes the sample rate; null = the first that is offered"
     )
     models: Annotated[dict[str, ComponentRef], Kind.MODEL] = option(
         {}, help="enhancement models, by names of your choice"
@@ -107,3 +154,10 @@ class PipelineSpec(Spec):
         """Several models need a fusion."""
         if len(self.models) > 1 and self.fusion is None:
             yield Fault(("models",), f"{len(self.models)} models need a fusion: add the key 'fusion'")
+
+    def with_defaults(self, registry: Registry) -> Self:
+        """The same form with a resampler."""
+        names = registry.names(Kind.RESAMPLER)
+        if self.resampler or not names:
+            return self
+        return self._replaced({"resampler": ComponentRef(use=names[0])})

@@ -1,19 +1,26 @@
 """The pipeline file: every fault at once, each with its place and what to write instead."""
 
 import json
+import pickle
+from types import ModuleType
+from typing import ClassVar
 
 import jsonschema
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import model_validator
 
-from upscaler_core import SpecError, UpscalerError
+from upscaler_core import Component, Registry, SpecError, UpscalerError, UsageError, discover, hookimpl
+from upscaler_core.jobs.manifest import pipeline_hash
 from upscaler_core.pipeline.assembly import assemble
-from upscaler_core.pipeline.check import check, load
+from upscaler_core.pipeline.check import check, load, with_checked_options
 from upscaler_core.pipeline.document import parse, read
 from upscaler_core.pipeline.schema import pipeline_schema
 from upscaler_core.pipeline.spec import PipelineSpec
+from upscaler_core.testing import fakes
+from upscaler_core.testing.fakes import GainOptions
 
 WHOLE = """\
 version: 1
@@ -43,6 +50,51 @@ def test_a_whole_file_becomes_a_pipeline(fake_registry):
     pipeline = assemble(spec, fake_registry)
     assert [type(model).__name__ for model in pipeline.models.values()] == ["Mirror", "Hiss"]
     assert (pipeline.stereo, pipeline.chunk.samples, len(pipeline.finish)) == ("mid-side", 9600, 1)
+
+
+class CountedOptions(GainOptions):
+    """Options that count how often they are validated."""
+
+    validations: ClassVar[int] = 0
+
+    @model_validator(mode="after")
+    def _count(self):
+        type(self).validations += 1
+        return self
+
+
+def counted_registry():
+    counted = Component("counted", "upscaler_core.testing.fakes:Gain", CountedOptions)
+    plugin = ModuleType("counts")
+    plugin.upscaler_finishers = hookimpl(lambda: [counted])
+    return Registry(points=(), plugins={"fakes": fakes.plugin, "counts": plugin})
+
+
+def test_options_are_validated_once_and_the_checked_ones_are_built_and_hashed():
+    registry, former = counted_registry(), CountedOptions.validations
+    spec = check(parse("version: 1\nfinish: [{use: counted, gain_db: -3}]"), registry)
+    pipeline_hash(spec, registry, "cpu")
+    assert assemble(spec, registry).finish[0].factor == pytest.approx(10 ** (-3 / 20))
+    assert CountedOptions.validations == former + 1
+    assert spec.finish[0].options == CountedOptions.model_construct(gain_db=-3)
+    assert spec.finish[0].written == {"gain_db": -3}
+
+
+def test_another_process_checks_the_options_against_what_it_has():
+    registry = counted_registry()
+    spec = check(parse("version: 1\nfinish: [{use: counted, gain_db: -3}]"), registry)
+    sent = pickle.loads(pickle.dumps(spec))
+    assert sent.model_dump() == spec.model_dump() and sent.finish[0].options == {"gain_db": -3}
+    assert with_checked_options(sent, registry).finish[0].options == spec.finish[0].options
+
+
+def test_without_a_resampler_the_first_that_is_offered_is_taken_and_not_written_down(fake_registry):
+    spec = check(parse("version: 1"), fake_registry)
+    assert spec.resampler.use == "nearest"
+    assert spec.model_dump(exclude_unset=True) == {"version": 1}
+    assert check(parse("version: 1"), discover()).resampler.use == "poly-sinc-hq"
+    with pytest.raises(UsageError, match="no installed plugin offers a resampler"):
+        assemble(check(parse("version: 1"), Registry(points=())), Registry(points=()))
 
 
 def test_every_fault_at_once_with_its_place(fake_registry):
@@ -122,8 +174,8 @@ def test_settings_change_values_and_are_checked(fake_registry):
     spec = check(
         parse(WHOLE), fake_registry, ["chunk.samples=4096", "models.a.level=0.5", "finish.0.gain_db=-9", "seed=7"]
     )
-    assert (spec.chunk.samples, spec.models["a"].options["level"], spec.seed) == (4096, 0.5, 7)
-    assert spec.finish[0].options["gain_db"] == -9
+    assert (spec.chunk.samples, spec.models["a"].options.level, spec.seed) == (4096, 0.5, 7)
+    assert spec.finish[0].options.gain_db == -9
     assert check(parse("version: 1\nresampler: {use: nearest}"), fake_registry, ["chunk.batch=2"]).chunk.batch == 2
     said = faults(
         WHOLE, fake_registry, ["chunk.samples=1", "chnk.samples=5", "seed", "finish.5.gain_db=1", "models.a.x=1"]
@@ -168,7 +220,7 @@ def test_the_schema_knows_every_component_and_agrees_with_check(fake_registry):
     mirror = next(c for c in schema["properties"]["models"]["additionalProperties"]["oneOf"] if c["title"] == "mirror")
     assert mirror["properties"]["level"]["maximum"] == 1
     assert mirror["properties"]["rate"]["unit"] == "Hz"
-    assert "Use" not in schema["$defs"]
+    assert "ComponentRef" not in schema["$defs"]
     validator = jsonschema.Draft202012Validator(schema)
     assert validator.is_valid(yaml.safe_load(WHOLE) | {"cutoff_hz": 1e4})
     for wrong in (
