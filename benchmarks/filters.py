@@ -15,8 +15,8 @@ import torch
 from matplotlib import pyplot
 
 from upscaler_core import discover
-from upscaler_degrade.options import FilterKind
 from upscaler_degrade.low_pass import LowPass
+from upscaler_degrade.options import FilterKind
 
 PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "filters.png"
 RATE_IN, RATE_OUT = 48_000, 96_000

@@ -11,8 +11,8 @@ import torch
 from upscaler_core import MissingDependency, discover
 from upscaler_core.errors import OptionError
 from upscaler_core.testing.signals import decibels, noise, tone
-from upscaler_degrade.options import BandLimitOptions
 from upscaler_degrade.low_pass import LowPass
+from upscaler_degrade.options import BandLimitOptions
 
 REGISTRY = discover()
 RATE = 48_000
