@@ -1,4 +1,4 @@
-"""Spectrograms as PNG images, written by hand: 8 bits a pixel and a palette of 256 colours (PNG, ISO/IEC 15948).
+"""Spectrograms as PNG images with 8 bits a pixel and a palette of 256 colours (PNG, ISO/IEC 15948).
 
 >>> png(torch.zeros(2, 3, dtype=torch.uint8))[:8]
 b'\\x89PNG\\r\\n\\x1a\\n'
@@ -11,10 +11,14 @@ import zlib
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
+
+from upscaler_core import StftConfig, stft
 
 HEIGHT, WIDTH = 192, 480
+"""Size of an image, pixels."""
 RANGE_DB = 80.0
+"""Range of levels from black to the brightest colour."""
 COLOURS = (
     (0, 0, 4),
     (40, 11, 84),
@@ -25,26 +29,25 @@ COLOURS = (
     (250, 193, 39),
     (252, 255, 164),
 )
-"""Matplotlib's inferno (CC0) at eight places: lightness rises evenly, for every kind of sight."""
+"""Matplotlib's inferno (CC0) at eight places. Its lightness rises evenly, so that colour-blind people can read it too."""
 
 
 def levels(x: Tensor) -> Tensor:
     """`[channel, time]` -> the spectrogram in dB as `[HEIGHT, WIDTH]`, mean over channels, high frequencies on top."""
     n_fft = 2048 if x.shape[-1] > 2048 else 256
-    x = torch.nn.functional.pad(x, (0, max(0, n_fft - x.shape[-1])))
-    spectrum = torch.stft(x, n_fft, n_fft // 4, window=torch.hann_window(n_fft), return_complex=True)
-    power = spectrum.abs().square().mean(0) / n_fft**2
+    x = pad(x, (0, max(0, n_fft - x.shape[-1])))
+    power = stft(x, StftConfig(n_fft, n_fft // 4), pad="mirror").abs().square().mean(0) / n_fft**2
     return 10 * adaptive_avg_pool2d(power[None], (HEIGHT, WIDTH))[0].flip(0).clamp(min=1e-14).log10()
 
 
 def render(level: Tensor, brightest: float) -> bytes:
-    """A PNG of levels in dB: black from 80 dB under `brightest` down."""
+    """A PNG image of levels in dB. Levels of 80 dB or more below `brightest` are black."""
     shade = (1 + (level - brightest) / RANGE_DB).clamp(0, 1)
     return png((255 * shade).round().to(torch.uint8))
 
 
 def png(pixels: Tensor) -> bytes:
-    """`[height, width]` uint8, indices of the palette -> a PNG file."""
+    """`[height, width]` uint8, indices into the palette -> the bytes of a PNG file."""
     height, width = pixels.shape
     palette = interpolate(torch.tensor(COLOURS).T[None].float(), 256, mode="linear", align_corners=True)[0].T
     lines = b"".join(b"\0" + bytes(line) for line in pixels.tolist())
