@@ -46,7 +46,8 @@ FORMULA = """
 import json, math, os, sys, time
 from pathlib import Path
 from typing import Annotated, Any
-from upscaler_core import Kind, Options, Spec, UpscalerError, Use, discover, load_form, option
+from upscaler_core import Kind, Options, UpscalerError, discover, option
+from upscaler_core.pipeline import ComponentRef, Spec, load_form
 
 class Data(Options):
     train: list[str] = option(help="recordings", min_length=1)
@@ -60,12 +61,12 @@ class Scoring(Options):
 
 class Recipe(Spec):
     data: Data = option(help="recordings")
-    models: Annotated[dict[str, Use], Kind.MODEL] = option(help="models", min_length=1)
+    models: Annotated[dict[str, ComponentRef], Kind.MODEL] = option(help="models", min_length=1)
     optimizer: Optimizer = option(Optimizer(), help="numbers")
     batch: int = option(8, ge=1, le=4096, help="excerpts")
     epochs: int = option(3, ge=1, help="epochs")
     scoring: Scoring = option(Scoring(), help="scoring")
-    metric: Annotated[Use, Kind.METRIC] = option(Use(use="distance"), help="metric")
+    metric: Annotated[ComponentRef, Kind.METRIC] = option(ComponentRef(use="distance"), help="metric")
     seconds: float = option(0.0, ge=0, help="that an epoch takes")
     fails: bool = option(False, help="the training cannot be done")
     search: dict[str, Any] = option({}, help="search")
@@ -92,7 +93,7 @@ class Train:
         log = folder / "log.jsonl"
         done = len(log.read_text().splitlines()) if log.exists() else 0
         far = abs(math.log10(recipe.optimizer.learning_rate) + 3.5) + recipe.batch / 100
-        far += recipe.models["net"].options.get("base_channels", 32) / 1000
+        far += recipe.models["net"].options.base_channels / 1000
         with log.open("a", buffering=1) as file:
             for epoch in range(done, recipe.epochs + 1):
                 time.sleep(recipe.seconds)

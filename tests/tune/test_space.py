@@ -11,7 +11,7 @@ from optuna.distributions import IntDistribution as Int
 
 from upscaler_core import Component, Kind, Options, Registry, hookimpl, option
 from upscaler_core.pipeline import ComponentRef, Spec
-from upscaler_tune.space import Range, parameter, space_of
+from upscaler_tune.search_space import Range, parameter, search_space
 
 
 class NetOptions(Options):
@@ -78,7 +78,7 @@ RECIPE = Recipe.model_validate(
 def test_what_is_drawn_from(name, drawn, distribution):
     found = parameter(RECIPE, name, Range(**drawn), REGISTRY)
     assert found.distribution == distribution
-    assert [".".join(map(str, place)) for place in found.places] == [name]
+    assert [".".join(map(str, place)) for place in found.key_paths] == [name]
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,11 @@ def test_what_cannot_be_searched_is_said(name, drawn, said):
 
 def test_a_star_draws_one_value_for_all_that_have_the_option():
     found = parameter(RECIPE, "models.*.width", Range(), REGISTRY)
-    assert found.places == (("models", "one", "width"), ("models", "two", "width"))
+    assert found.key_paths == (("models", "one", "width"), ("models", "two", "width"))
 
 
 def test_without_a_search_the_white_papers_space_as_far_as_it_fits():
-    space = space_of(RECIPE, {}, REGISTRY)
+    space = search_space(RECIPE, {}, REGISTRY)
     assert {name: found.distribution for name, found in space.items()} == {
         "optimizer.learning_rate": Float(1e-4, 1e-3, log=True),
         "batch": Choice((4, 8, 16)),

@@ -1,4 +1,4 @@
-"""The report: one HTML page, with what was searched, what matters, and every trial."""
+"""The report: one HTML page with the result, the importance of each option, and every trial."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from upscaler_core.files import atomic_write
 from upscaler_tune.charts import bars, history, parallel
-from upscaler_tune.display import shown, state
-from upscaler_tune.ledger import counted
-from upscaler_tune.space import Space
+from upscaler_tune.display import format_value, state
+from upscaler_tune.search_space import SearchSpace
+from upscaler_tune.trial_queue import counted
 
 STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#c9ccd3, #454a55); --text: light-dark(#16181d, #e9ebf0);
@@ -35,21 +35,21 @@ th { color: var(--quiet); font-weight: 400; } tr.best td { font-weight: 700; } t
 """
 
 
-def summary(study: optuna.Study, space: Space, metric: str) -> dict[str, Any]:
-    """What came of a study, as JSON holds it: the best trial, every trial, how much each option matters."""
+def summary(study: optuna.Study, space: SearchSpace, metric: str) -> dict[str, Any]:
+    """The result of a study as JSON: the best trial, every trial, and the importance of each option."""
     trials = counted(study.get_trials(deepcopy=False))
     completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return {
         "study": study.study_name,
         "metric": metric,
         "higher_is_better": study.direction == StudyDirection.MAXIMIZE,
-        "best": _told(study.best_trial) if completed else None,
+        "best": _describe(study.best_trial) if completed else None,
         "importances": _importances(study, space, completed),
-        "trials": [_told(trial) for trial in trials],
+        "trials": [_describe(trial) for trial in trials],
     }
 
 
-def _told(trial: FrozenTrial) -> dict[str, Any]:
+def _describe(trial: FrozenTrial) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "state": state(trial),
@@ -60,24 +60,24 @@ def _told(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def _importances(study: optuna.Study, space: Space, completed: Sequence[FrozenTrial]) -> dict[str, float]:
-    """Each option's share of what decides the score (PED-ANOVA, Watanabe et al. 2023); none where scores do not differ."""
+def _importances(study: optuna.Study, space: SearchSpace, completed: Sequence[FrozenTrial]) -> dict[str, float]:
+    """Each option's share in what decides the score (PED-ANOVA, Watanabe et al. 2023); none if all scores are equal."""
     varied = [name for name in space if len({trial.params.get(name) for trial in completed}) > 1]
     if len({trial.value for trial in completed}) < 2 or not varied:
         return {}
-    found = optuna.importance.get_param_importances(study, params=varied)
-    return {name: round(share, 4) for name, share in found.items()}
+    importances = optuna.importance.get_param_importances(study, params=varied)
+    return {name: round(share, 4) for name, share in importances.items()}
 
 
-def write_report(path: Path, told: Mapping[str, Any]) -> None:
-    """Write the page of a summary."""
+def write_report(path: Path, result: Mapping[str, Any]) -> None:
+    """Write the page for a result that `summary` returned."""
     with atomic_write(path) as part:
-        part.write_text("\n".join(_page(told)), encoding="utf-8")
+        part.write_text("\n".join(_page(result)), encoding="utf-8")
 
 
-def _page(told: Mapping[str, Any]) -> Iterator[str]:
-    title, metric, trials = f"Study {told['study']}", told["metric"], told["trials"]
-    best = told["best"]
+def _page(result: Mapping[str, Any]) -> Iterator[str]:
+    title, metric, trials = f"Study {result['study']}", result["metric"], result["trials"]
+    best = result["best"]
     names = list(trials[0]["values"]) if trials else []
     done = [trial for trial in trials if trial["state"] == "done"]
     yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -85,22 +85,24 @@ def _page(told: Mapping[str, Any]) -> Iterator[str]:
     yield f'<title>{escape(title)}</title><link rel="icon" href="data:,"><style>{STYLE}</style></head><body><main>'
     yield f"<h1>{escape(title)}</h1>"
     yield f"<p>{len(trials)} trials, {len(done)} of them trained to their end, by {escape(metric)}"
-    yield f" ({'higher' if told['higher_is_better'] else 'lower'} is better).</p>"
+    yield f" ({'higher' if result['higher_is_better'] else 'lower'} is better).</p>"
     if best:
-        values = ", ".join(f"{escape(name)} <strong>{shown(value)}</strong>" for name, value in best["values"].items())
+        values = ", ".join(
+            f"{escape(name)} <strong>{format_value(value)}</strong>" for name, value in best["values"].items()
+        )
         yield f"<p>Best: <strong>{best['score']:.4f}</strong>, trial {best['trial']}: {values}. Its recipe is best.yaml.</p>"
         yield "<h2>Course</h2>"
-        yield _chart(history(done, best["trial"], metric, told["higher_is_better"]))
+        yield _chart(history(done, best["trial"], metric, result["higher_is_better"]))
     yield "<h2>What matters</h2>"
-    if told["importances"]:
+    if result["importances"]:
         yield '<p class="quiet">Each option’s share of what decides whether a trial is among the good ones (PED-ANOVA).</p>'
-        yield _chart(bars(told["importances"]))
+        yield _chart(bars(result["importances"]))
     else:
         yield "<p>Too few trials were trained to their end to say.</p>"
     if best:
         yield "<h2>Every trial</h2>"
         yield '<p class="quiet">Lines are trials that were trained to their end; the thick one is the best.</p>'
-        yield _chart(parallel(done, names, best["trial"], metric, told["higher_is_better"]))
+        yield _chart(parallel(done, names, best["trial"], metric, result["higher_is_better"]))
     yield from _table(trials, names, metric, best["trial"] if best else None)
     yield "</main></body></html>\n"
 
@@ -113,9 +115,9 @@ def _table(trials: Sequence[Mapping[str, Any]], names: Sequence[str], metric: st
     heads = "".join(f"<th>{escape(name)}</th>" for name in ("trial", *names, "scorings", metric, "seconds", "state"))
     yield f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>'
     for trial in trials:
-        values = [shown(trial["values"].get(name)) for name in names]
+        values = [format_value(trial["values"].get(name)) for name in names]
         score = "" if trial["score"] is None else f"{trial['score']:.4f}"
-        cells = [str(trial["trial"]), *values, str(len(trial["scores"])), score, shown(trial["seconds"])]
+        cells = [str(trial["trial"]), *values, str(len(trial["scores"])), score, format_value(trial["seconds"])]
         row = '<tr class="best">' if trial["trial"] == best else "<tr>"
         yield (
             row
