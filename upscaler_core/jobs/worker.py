@@ -88,7 +88,7 @@ class Worker:
     def _do(self, job: Job, on_event: OnEvent, dry_run: bool) -> Result:
         from upscaler_core.files.output import decide_output
         from upscaler_core.files.recording import open_recording
-        from upscaler_core.pipeline.conversion import convert, expect
+        from upscaler_core.pipeline.conversion import convert, expected_result
 
         settings = self.settings
         if job.before and job.may_be(job.before.target) and job.before.holds(job.source):
@@ -102,7 +102,7 @@ class Worker:
             if settings.skip_existing and output.path.exists():
                 return Skipped(job.source, output.path)
             if dry_run:
-                return expect(recording, output)
+                return expected_result(recording, output)
             result = convert(self.pipeline, recording, output, strict=settings.strict, on_event=on_event)
         if settings.pipeline:
             source = Fingerprint.of(job.source)

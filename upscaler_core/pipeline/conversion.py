@@ -17,8 +17,8 @@ from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, Starte
 from upscaler_core.pipeline.line import SignalLine
 
 
-def expect(recording: Recording, output: Output) -> Finished:
-    """What can be said of a file before it is done."""
+def expected_result(recording: Recording, output: Output) -> Finished:
+    """What is known of a file's result before it is done."""
     info = recording.info
     return Finished(recording.path, output.path, info.rate, output.rate, info.channels, info.seconds or 0)
 
@@ -59,7 +59,7 @@ def convert(
     cutoff = edge.cutoff_hz if edge else None
     note = line.skip_reason(cutoff or 0)
     return replace(
-        expect(recording, output),
+        expected_result(recording, output),
         seconds=recording.seconds,
         frames=written,
         cutoff_hz=cutoff,

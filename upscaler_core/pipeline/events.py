@@ -1,4 +1,4 @@
-"""What happens while one file goes through a pipeline, as plain records: whoever shows progress turns them into bars."""
+"""What happens while one file goes through a pipeline, as plain records. Progress displays turn them into bars."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Started:
-    """Work on a file began."""
+    """Work on a file has begun."""
 
     source: Path
     seconds: float | None
-    """Length, where the header knows it."""
+    """Length, where the header says it."""
     passes: int
-    """How often the file will be read: a survey and the work itself, or the work alone."""
+    """How often the file will be read: 2 where its bandwidth is measured first, otherwise 1."""
 
 
 @dataclass(frozen=True)
 class Advanced:
-    """So many more seconds of a file were read in this pass."""
+    """More of a file was read in this pass."""
 
     source: Path
     seconds: float
+    """Length of what was read since the last such event."""
 
 
 @dataclass(frozen=True)
 class Warned:
-    """Something the user should know; the work goes on."""
+    """The user should know this; the work goes on."""
 
     source: Path
     message: str
@@ -36,7 +37,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class Finished:
-    """A file is done, and this is what came of it."""
+    """A file is done."""
 
     source: Path
     target: Path
@@ -47,19 +48,19 @@ class Finished:
     seconds: float
     """Length of the source."""
     frames: int = 0
-    """Samples a channel written."""
+    """Samples of each channel that were written."""
     cutoff_hz: float | None = None
-    """Where the source's content ends; None where nobody asked."""
+    """Where the source's content ends; None where it was not measured."""
     added: bool = False
     """Whether the models added anything."""
     note: str = ""
-    """Why they did not; empty where they did."""
+    """Why the models added nothing; empty where they did."""
     clipped: int = 0
     """Samples clamped at full scale."""
     limited_db: float = 0.0
-    """How far down limiters turned it at most, dB."""
+    """Largest gain reduction by limiters, dB."""
     limited_share: float = 0.0
-    """For which part of the time they did, 0 … 1."""
+    """Share of the time in which limiters reduced the gain, 0 … 1."""
     elapsed: float = 0.0
     """Wall-clock seconds."""
     warnings: tuple[str, ...] = ()
@@ -70,4 +71,4 @@ OnProgress = Callable[[Progress], None]
 
 
 def ignore(event: object) -> None:
-    """Take no notice of an event."""
+    """Ignore an event."""

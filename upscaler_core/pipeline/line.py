@@ -146,7 +146,7 @@ class SignalLine:
         return zip_blocks(torch.add, self._resample(added, model_rate, self.target_rate), above)
 
     def _added_at(self, model_rate: int, stream: Stream, edge: Bandwidth) -> Iterator[Tensor]:
-        """What the models add to a baseline at one of their rates, at that rate."""
+        """What the models add to a baseline at one of their rates; the result is at that rate too."""
         step = self.enhancement
         source, reference = tee(stream)
         kept, baseline = tee(step.to_models(block) for block in source)

@@ -35,7 +35,7 @@ def pipeline_schema(registry: Registry) -> dict[str, Any]:
 
 
 def _choice(registry: Registry, kind: Kind, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    """One component: its name under `use`, its options beside it."""
+    """The schema of one component: its name under `use`, and its options beside it."""
     component = registry.find(kind, name).component
     options = component.options.model_json_schema()
     definitions.update(options.pop("$defs", {}))

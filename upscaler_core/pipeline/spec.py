@@ -54,7 +54,7 @@ class Spec(Options):
     )
 
     def faults(self) -> Iterator[Fault]:
-        """What is wrong between fields."""
+        """Faults that show only when several fields are looked at together."""
         yield from ()
 
     def with_defaults(self, registry: Registry) -> Self:
@@ -117,7 +117,7 @@ def _changed(path: KeyPath, kind: Kind, value: Any, change: Change) -> Any:
 
 
 class Chunk(Options):
-    """How the models' input is cut; samples at the models' rate."""
+    """How the models' input is cut (white paper §6.2). Samples count at the models' rate."""
 
     samples: int = option(96_000, unit="samples", ge=1_024, le=10_000_000, help="length of a chunk")
     overlap: int = option(4_800, unit="samples", ge=0, le=5_000_000, help="cross-faded overlap of neighbouring chunks")
