@@ -1,4 +1,4 @@
-"""The process of a trial, `python -m upscaler_tune.trial_process`: it trains like `upscaler train`, and ends with its parent.
+"""The process of a trial, `python -m upscaler_tune.trial_process`: it runs `upscaler train`, and ends with its parent.
 
 The parent holds the other end of standard input and never writes to it. When the parent ends, for whatever reason, this
 process reads the end of the file, and ends too. A suspended parent does not end, but loses its trial to another process; the
