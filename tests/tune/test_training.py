@@ -1,4 +1,4 @@
-"""`upscaler tune` with trainings as they are."""
+"""`upscaler tune` with real trainings."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ RECIPE = {
 }
 
 
-def test_the_best_recipe_trains_to_the_score_that_was_found(tmp_path):
+@pytest.mark.slow
+def test_the_best_recipe_trains_to_the_same_score(tmp_path):
     upscaler = Upscaler(tmp_path, OMP_NUM_THREADS="1")
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     done = upscaler("tune", "recipe.yaml", "-n", 1, "--set", "epochs=1", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert [trial["state"] for trial in told["trials"]] == ["done"]
-    assert told["metric"] == "lsd"
+    result = json.loads(done.stdout)
+    assert [trial["state"] for trial in result["trials"]] == ["done"]
+    assert result["metric"] == "lsd"
     again = upscaler("train", "studies/recipe/best.yaml", "--out", "again")
     assert again.returncode == 0, again.stderr
-    logged = [json.loads(line) for line in (tmp_path / "again" / "log.jsonl").read_text().splitlines()]
-    score = logged[-1]["scores"]["6000"]
-    assert score == pytest.approx(told["best"]["score"], rel=1e-6)
+    log = [json.loads(line) for line in (tmp_path / "again" / "log.jsonl").read_text().splitlines()]
+    score = log[-1]["scores"]["6000"]
+    assert score == pytest.approx(result["best"]["score"], rel=1e-6)
     assert (
-        tmp_path / "studies" / "recipe" / "trials" / f"{told['best']['trial']:04}" / "best" / "pipeline.yaml"
+        tmp_path / "studies" / "recipe" / "trials" / f"{result['best']['trial']:04}" / "best" / "pipeline.yaml"
     ).is_file()

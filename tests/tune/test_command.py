@@ -1,4 +1,4 @@
-"""`upscaler tune` as a user meets it: searches, interruptions, several processes, and what a search leaves behind."""
+"""`upscaler tune` as a user runs it: searches, interruptions, several processes, and the files that a search writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 
-def alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -28,13 +28,13 @@ def alive(process: int) -> bool:
 
 
 def test_a_search_writes_the_best_recipe_and_a_report(tuning):
-    told = tuning.told("-n", 6, "--jobs", 2)
-    assert [trial["state"] for trial in told["trials"]] == ["done"] * 6
-    assert set(told["trials"][0]["values"]) == {
+    result = tuning.result("-n", 6, "--jobs", 2)
+    assert [trial["state"] for trial in result["trials"]] == ["done"] * 6
+    assert set(result["trials"][0]["values"]) == {
         "models.*.base_channels", "models.*.num_layers", "optimizer.learning_rate", "batch"
     }  # fmt: skip
-    best = min(told["trials"], key=lambda trial: trial["score"])
-    assert told["best"] == best
+    best = min(result["trials"], key=lambda trial: trial["score"])
+    assert result["best"] == best
     assert best["score"] == min(best["scores"])
     folder = tuning.folder / "studies" / "recipe"
     recipe = yaml.safe_load((folder / "best.yaml").read_text())
@@ -42,7 +42,7 @@ def test_a_search_writes_the_best_recipe_and_a_report(tuning):
     assert recipe["models"]["net"]["num_layers"] == best["values"]["models.*.num_layers"]
     assert recipe["data"]["train"] == [str(tuning.folder / "train.wav")]
     assert "search" not in recipe
-    assert sum(told["importances"].values()) == pytest.approx(1, abs=0.01)
+    assert sum(result["importances"].values()) == pytest.approx(1, abs=0.01)
     page = (folder / "report.html").read_text()
     assert page.count("<polyline") >= 6 + 5
     assert page.count("<svg") == 3
@@ -62,40 +62,42 @@ def test_the_table_and_the_lines_of_a_pipe(tuning):
     assert "trial" not in again.stderr.replace("trials", "")
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_with_nothing_lost(tuning):
-    """The values are drawn by seed and number, and the killed trial's training goes on where it was."""
+    """The values depend on seed and number, and the training of the killed trial continues."""
     search = {"optimizer.learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}}
     tuning.write(search=search)
-    whole = tuning.told("-n", 3, "--out", "whole")
+    uninterrupted = tuning.result("-n", 3, "--out", "uninterrupted")
     tuning.write(search=search, seconds=0.4, epochs=4)
     process = tuning.start("-n", 3)
     tuning.wait_for(lambda: len(tuning.scorings().get("0001", [])) >= 2, process)
     trainer = tuning.scorings()["0001"][-1]["process"]
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    told = tuning.told("-n", 3, "--grace", 1)
-    assert not alive(trainer)
-    assert [trial["state"] for trial in told["trials"]] == ["done"] * 3
-    first = [trial["values"] for trial in whole["trials"][:2]]
-    assert [trial["values"] for trial in told["trials"]][:1] == first[:1]
-    assert first[1] in [trial["values"] for trial in told["trials"]]
+    result = tuning.result("-n", 3, "--grace", 1)
+    assert not is_alive(trainer)
+    assert [trial["state"] for trial in result["trials"]] == ["done"] * 3
+    first = [trial["values"] for trial in uninterrupted["trials"][:2]]
+    assert [trial["values"] for trial in result["trials"]][:1] == first[:1]
+    assert first[1] in [trial["values"] for trial in result["trials"]]
     log = tuning.scorings()["0001"]
     assert [entry["step"] for entry in log] == [0, 10, 20, 30, 40]
     assert len({entry["process"] for entry in log}) == 2
 
 
-def test_interrupted_it_ends_whole_and_goes_on(tuning):
+@pytest.mark.slow
+def test_an_interrupted_search_leaves_no_process_and_goes_on(tuning):
     tuning.write(seconds=0.5, epochs=4)
     process = tuning.start("-n", 2, "--jobs", 2)
     tuning.wait_for(lambda: [len(log) > 1 for log in tuning.scorings().values()] == [True, True], process)
     trainers = [log[-1]["process"] for log in tuning.scorings().values()]
     process.send_signal(signal.SIGINT)
-    said = process.communicate()[1]
-    assert process.returncode == 130, said
-    assert "the same command goes on" in said
-    assert not any(map(alive, trainers))
-    told = tuning.told("-n", 2)
-    assert [trial["state"] for trial in told["trials"]] == ["done"] * 2
+    stderr = process.communicate()[1]
+    assert process.returncode == 130, stderr
+    assert "the same command goes on" in stderr
+    assert not any(map(is_alive, trainers))
+    result = tuning.result("-n", 2)
+    assert [trial["state"] for trial in result["trials"]] == ["done"] * 2
     assert [len({entry["process"] for entry in log}) for log in tuning.scorings().values()] == [2, 2]
 
 
@@ -104,9 +106,9 @@ def test_a_training_that_is_killed_is_begun_again(tuning):
     process = tuning.start("-n", 1)
     tuning.wait_for(lambda: len(tuning.scorings().get("0000", [])) >= 2, process)
     os.kill(tuning.scorings()["0000"][-1]["process"], signal.SIGKILL)
-    said = process.communicate()[1]
-    assert process.returncode == 0, said
-    assert "trial 0: its training was killed; its values are tried again" in said
+    stderr = process.communicate()[1]
+    assert process.returncode == 0, stderr
+    assert "trial 0: its training was killed; its values are tried again" in stderr
     assert [entry["step"] for entry in tuning.scorings()["0000"]] == [0, 10, 20, 30, 40]
 
 
@@ -115,6 +117,7 @@ def storage(request):
     return "study.log" if request.param == "journal" else request.getfixturevalue("database")
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_study_and_one_is_killed(tuning, storage):
     tuning.write(seconds=0.3, epochs=4)
     words = ("-n", 5, "--storage", storage, "--grace", 2, "--pruner", "none")
@@ -122,42 +125,44 @@ def test_two_processes_share_a_study_and_one_is_killed(tuning, storage):
     tuning.wait_for(lambda: bool(tuning.scorings("a")) and len(tuning.scorings("b")) > 0, lost)
     os.kill(lost.pid, signal.SIGKILL)
     lost.communicate()
-    said = other.communicate()[1]
-    assert other.returncode == 0, said
-    told = tuning.told(*words, "--out", "b")
-    assert [trial["state"] for trial in told["trials"]] == ["done"] * 5
-    numbers = [trial["trial"] for trial in told["trials"]]
+    stderr = other.communicate()[1]
+    assert other.returncode == 0, stderr
+    result = tuning.result(*words, "--out", "b")
+    assert [trial["state"] for trial in result["trials"]] == ["done"] * 5
+    numbers = [trial["trial"] for trial in result["trials"]]
     assert len(numbers) == 5
-    assert max(numbers) == 5, "one was lost, and one stands for it"
+    assert max(numbers) == 5, "one was lost, and one replaces it"
     (missing,) = set(range(6)) - set(numbers)
     assert f"{missing:04}" in tuning.scorings("a")
-    assert f"{missing:04}" in tuning.scorings("b"), "its training was begun again under its name"
-    values = [tuple(trial["values"].values()) for trial in told["trials"]]
-    assert len(set(values)) == 5, "two processes draw no values twice"
+    assert f"{missing:04}" in tuning.scorings("b"), "its training was started again under the same name"
+    values = [tuple(trial["values"].values()) for trial in result["trials"]]
+    assert len(set(values)) == 5, "two processes never draw the same values"
 
 
+@pytest.mark.slow
 def test_a_suspended_search_loses_its_trial_and_finds_out(tuning):
-    """Its training goes on meanwhile, in the same folder: whoever takes the trial waits for it."""
+    """Its training continues meanwhile in the same folder. The process that takes the trial waits for its end."""
     tuning.write(seconds=0.4, epochs=8)
     suspended = tuning.start("-n", 1)
     tuning.wait_for(lambda: len(tuning.scorings().get("0000", [])) >= 2, suspended)
     suspended.send_signal(signal.SIGSTOP)
-    told = tuning.told("-n", 1, "--grace", 1)
-    assert [(trial["trial"], trial["state"]) for trial in told["trials"]] == [(1, "done")]
+    result = tuning.result("-n", 1, "--grace", 1)
+    assert [(trial["trial"], trial["state"]) for trial in result["trials"]] == [(1, "done")]
     suspended.send_signal(signal.SIGCONT)
-    said = suspended.communicate()[1]
-    assert suspended.returncode == 0, said
+    stderr = suspended.communicate()[1]
+    assert suspended.returncode == 0, stderr
     (log,) = tuning.scorings().values()
     assert [entry["step"] for entry in log] == [10 * epoch for epoch in range(9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_poor_trials_end_early(tuning, pruner):
     tuning.write(epochs=9, seconds=0.1, search={"optimizer.learning_rate": {"low": 1e-6, "high": 1e-1, "log": True}})
-    told = tuning.told("-n", 9, "--jobs", 3, "--pruner", pruner)
-    pruned = [trial for trial in told["trials"] if trial["state"] == "pruned"]
+    result = tuning.result("-n", 9, "--jobs", 3, "--pruner", pruner)
+    pruned = [trial for trial in result["trials"] if trial["state"] == "pruned"]
     assert pruned
-    assert told["best"]["state"] == "done"
+    assert result["best"]["state"] == "done"
     assert all(len(trial["scores"]) < 9 for trial in pruned)
     logs = tuning.scorings()
     assert min(len(logs[f"{trial['trial']:04}"]) for trial in pruned) < 10
@@ -174,8 +179,8 @@ def test_a_recipe_that_cannot_be_trained_ends_the_search(tuning):
 
 def test_values_that_cannot_be_trained_cost_only_their_trials(tuning):
     tuning.write(search={"fails": None})
-    told = tuning.told("-n", 6)
-    states = {trial["values"]["fails"]: trial["state"] for trial in told["trials"]}
+    result = tuning.result("-n", 6)
+    states = {trial["values"]["fails"]: trial["state"] for trial in result["trials"]}
     assert states == {False: "done", True: "failed: it cannot be trained"}
 
 
@@ -195,20 +200,20 @@ def test_faults_of_a_search_have_their_place(tuning):
     )
     done = tuning()
     assert done.returncode == 3
-    said = done.stderr
+    stderr = done.stderr
     assert (
         "models.net.base_chanels: there is no 'base_chanels' to search in models.net; did you mean 'base_channels'?"
-        in said
+        in stderr
     )
-    assert "there is no 'other' to search in models; choose from net" in said
-    assert "models.net.slope: the option has no low end of its own that it includes: write low" in said
-    assert "models.net.num_layers: 2 must be greater than or equal to 3" in said
-    assert "batch: low, 8, is above high, 4" in said
-    assert "'optimizer' is not one option but several: write optimizer. and the name of one" in said
-    assert "log and step exclude each other" in said
-    assert "'train' is not one option but several" in said
-    assert "add data.validation" in said
-    assert len(re.findall(r"recipe\.yaml:\d+:\d+: ", said)) == 9
+    assert "there is no 'other' to search in models; choose from net" in stderr
+    assert "models.net.slope: the option has no low end of its own that it includes: write low" in stderr
+    assert "models.net.num_layers: 2 must be greater than or equal to 3" in stderr
+    assert "batch: low, 8, is above high, 4" in stderr
+    assert "'optimizer' is not one option but several: write optimizer. and the name of one" in stderr
+    assert "log and step exclude each other" in stderr
+    assert "'train' is not one option but several" in stderr
+    assert "add data.validation" in stderr
+    assert len(re.findall(r"recipe\.yaml:\d+:\d+: ", stderr)) == 9
     assert not (tuning.folder / "studies").exists()
     tuning.write(search={"batch": {"lows": 4}})
     assert "search.batch.lows: unknown key; did you mean 'low'?" in tuning().stderr

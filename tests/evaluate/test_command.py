@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import pytest
 import soundfile as sf
 import torch
-from conftest import Upscaler
 
 from upscaler_core import Kind, discover
+from upscaler_core.testing import Upscaler
 
 SECONDS = 2
 
 
 @pytest.fixture
 def evaluate(tmp_path, monkeypatch, capsys):
-    """The command in this process: its exit code, and what it printed."""
+    """Run the command in this process; return its exit code and its output."""
 
     def run(*words):
         code = discover().build(Kind.COMMAND, "evaluate")([str(word) for word in words])
@@ -67,7 +67,7 @@ def test_the_table_has_every_kind_and_system(done):
     assert len(re.findall(r"\[\d/4, \d+ s left\]", done.stderr)) == 4
 
 
-def test_the_figures_are_the_protocol_s(folder, numbers):
+def test_the_figures_follow_the_protocol(folder, numbers):
     up = discover()
     clip = folder / "data" / "music" / "vibe_ace_30s_streamcopy.flac"
     samples, rate = sf.read(clip, dtype="float32", always_2d=True)
@@ -121,7 +121,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def test_the_page_stands_alone_and_can_be_read_by_ear(folder, done):
+def test_the_report_is_self_contained_and_accessible(folder, done):
     text = (folder / "out" / "page.html").read_text()
     assert len(text) < 10_000_000
     page = Page(text)
@@ -143,7 +143,7 @@ def test_jobs_and_repetition_change_no_digit(folder, numbers, evaluate, monkeypa
     assert json.loads((folder / "b.json").read_text())["scores"] == numbers["scores"]
 
 
-def test_a_manifest_names_kinds_and_what_cannot_be_read_is_told(folder, tmp_path, evaluate):
+def test_a_manifest_names_kinds_and_unreadable_files_are_reported(folder, tmp_path, evaluate):
     for name in ("a.flac", "b.flac"):
         (tmp_path / "data").mkdir(exist_ok=True)
         (tmp_path / "data" / name).write_bytes((folder / "data" / "speech" / "x96.flac").read_bytes())
@@ -153,12 +153,12 @@ def test_a_manifest_names_kinds_and_what_cannot_be_read_is_told(folder, tmp_path
     done = evaluate(*words, "--json", "x.json")
     assert done.returncode == 1
     assert "c.flac" in done.err
-    told = json.loads((tmp_path / "x.json").read_text())
-    assert ({s["kind"] for s in told["scores"]}, {s["clip"] for s in told["scores"]}) == (
+    numbers = json.loads((tmp_path / "x.json").read_text())
+    assert ({s["kind"] for s in numbers["scores"]}, {s["clip"] for s in numbers["scores"]}) == (
         {"voice (96 kHz)"},
         {"a.flac"},
     )
-    assert [f["clip"] for f in told["failed"]] == ["c.flac"]
+    assert [f["clip"] for f in numbers["failed"]] == ["c.flac"]
     (tmp_path / "data" / "manifest.csv").write_text("file,kind\nc.flac,noise\n")
     assert evaluate(*words).returncode == 4
     (tmp_path / "data" / "manifest.csv").write_text("name\nc.flac\n")
@@ -194,22 +194,23 @@ def test_two_files(folder, tmp_path, evaluate):
         (["x.wav", "y.wav"], 4, "x.wav does not exist"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_with_its_exit_code(evaluate, words, code, sentence):
+def test_an_error_is_one_sentence_with_its_exit_code(evaluate, words, code, sentence):
     done = evaluate(*words)
     assert (done.returncode, len(done.err.splitlines())) == (code, 1), done.err
     assert sentence in done.err
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done(folder, upscaler):
     (upscaler.folder / "many").mkdir()
     for index in range(40):
         (upscaler.folder / "many" / f"{index}.flac").symlink_to(folder / "data/music/vibe_ace_30s_streamcopy.flac")
-    at_work = upscaler.start("evaluate", "--data", "many", "--json", "part.json")
-    while "s left]" not in at_work.stderr.readline():
-        assert at_work.poll() is None
-    at_work.send_signal(signal.SIGINT)
-    _, told = at_work.communicate()
-    assert at_work.returncode == 130, told
+    process = upscaler.start("evaluate", "--data", "many", "--json", "part.json")
+    while "s left]" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130, stderr
     numbers = json.loads((upscaler.folder / "part.json").read_text())
     assert numbers["complete"] is False
     assert 1 <= len({s["clip"] for s in numbers["scores"]}) < 40

@@ -1,4 +1,4 @@
-"""Which values a search draws: an option's own bounds, the recipe's, and what of them is refused."""
+"""The values of a search: an option's own bounds, those of the recipe, and which of them are refused."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ RECIPE = Recipe.model_validate(
 
 
 @pytest.mark.parametrize(
-    ("name", "drawn", "distribution"),
+    ("name", "value_range", "distribution"),
     [
         ("models.one.width", {}, Choice((16, 32, 64))),
         ("models.one.depth", {}, Int(3, 5)),
@@ -75,14 +75,14 @@ RECIPE = Recipe.model_validate(
         ("batch", {"high": 64, "log": True}, Int(1, 64, log=True)),
     ],
 )
-def test_what_is_drawn_from(name, drawn, distribution):
-    found = parameter(RECIPE, name, Range(**drawn), REGISTRY)
-    assert found.distribution == distribution
-    assert [".".join(map(str, place)) for place in found.key_paths] == [name]
+def test_the_distribution_of_an_option(name, value_range, distribution):
+    result = parameter(RECIPE, name, Range(**value_range), REGISTRY)
+    assert result.distribution == distribution
+    assert [".".join(map(str, path)) for path in result.key_paths] == [name]
 
 
 @pytest.mark.parametrize(
-    ("name", "drawn", "said"),
+    ("name", "value_range", "message"),
     [
         ("models.one.slope", {}, "no low end of its own"),
         ("models.one.name", {}, r"write \{choices"),
@@ -101,19 +101,19 @@ def test_what_is_drawn_from(name, drawn, distribution):
         ("batch.size", {}, "there is no"),
     ],
 )
-def test_what_cannot_be_searched_is_said(name, drawn, said):
-    with pytest.raises(ValueError, match=said):
-        parameter(RECIPE, name, Range(**drawn), REGISTRY)
+def test_what_cannot_be_searched_is_an_error(name, value_range, message):
+    with pytest.raises(ValueError, match=message):
+        parameter(RECIPE, name, Range(**value_range), REGISTRY)
 
 
 def test_a_star_draws_one_value_for_all_that_have_the_option():
-    found = parameter(RECIPE, "models.*.width", Range(), REGISTRY)
-    assert found.key_paths == (("models", "one", "width"), ("models", "two", "width"))
+    result = parameter(RECIPE, "models.*.width", Range(), REGISTRY)
+    assert result.key_paths == (("models", "one", "width"), ("models", "two", "width"))
 
 
-def test_without_a_search_the_white_papers_space_as_far_as_it_fits():
+def test_without_ranges_the_white_papers_space_as_far_as_it_fits():
     space = search_space(RECIPE, {}, REGISTRY)
-    assert {name: found.distribution for name, found in space.items()} == {
+    assert {name: parameter.distribution for name, parameter in space.items()} == {
         "optimizer.learning_rate": Float(1e-4, 1e-3, log=True),
         "batch": Choice((4, 8, 16)),
     }
