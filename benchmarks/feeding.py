@@ -21,11 +21,12 @@ import torch
 
 from upscaler_core import discover
 from upscaler_core.pipeline import load_form
+from upscaler_train.data.dataset import find_recordings
+from upscaler_train.data.excerpts import Batch, Excerpts
+from upscaler_train.data.recordings import Recording, RecordingCache
 from upscaler_train.display import Display
-from upscaler_train.excerpts import Batch, Excerpts
 from upscaler_train.recipe import RecipeSpec
-from upscaler_train.recordings import Cache, Recording, audio_files
-from upscaler_train.setup import Setup, set_up
+from upscaler_train.setup import TrainingSetup, set_up
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COUNT = 200
@@ -61,7 +62,7 @@ def warm(recordings: list[Recording]) -> None:
         Path(recording.pcm).read_bytes()
 
 
-def waiting(setup: Setup, step: Callable[[int, Batch], object], steps: int) -> tuple[float, float]:
+def waiting(setup: TrainingSetup, step: Callable[[int, Batch], object], steps: int) -> tuple[float, float]:
     """The share of the time that is spent waiting for data, and the seconds of a step."""
     batches = iter(setup.batches(0))
     step(0, next(batches))
@@ -88,8 +89,8 @@ def main() -> None:
         data = [f"data.train=['{options.audio.resolve()}']", "data.validation=[]", f"data.cache={folder}"]
         sizes = ["epochs=1", f"excerpts={8 * (max(options.steps, SLEPT) + 1)}"]
         recipe = load_form(EXAMPLES / "recipes" / "whitepaper.yaml", RecipeSpec, up, [*data, *sizes])
-        cache = Cache(Path(folder), 2**34, 48_000, up.resampler("poly-sinc-hq"), up)
-        paths = audio_files(recipe.data.train, EXAMPLES, up)
+        cache = RecordingCache(Path(folder), 2**34, 48_000, up.resampler("poly-sinc-hq"), up)
+        paths = find_recordings(recipe.data.train, EXAMPLES, up)
         decoding = cpu_seconds(lambda: list(cache.recordings(paths, print)))
         setup = set_up(recipe, EXAMPLES, "cpu", up, display)
         recordings = list(setup.excerpts.recordings)

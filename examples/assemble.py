@@ -27,7 +27,7 @@ total = sum(block.shape[-1] for block in pipeline.stream(blocks, rate=44_100))
 print("blocks:", total, "samples a channel")
 
 
-# Any object that has a rate, a granule, a reach and a call is a model: no base class, no registration.
+# Any object with a rate, a length multiple, a receptive field and a call is a model; no base class, no registration.
 class Sparkle:
     """Mirrors the octave below the cut-off into the octave above it, 30 dB down: a toy."""
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: nothing half-written is ever met under a file's name."""
+"""Files that are complete or absent: nothing half-written ever has a file's name."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from upscaler_core.errors import OutputError
 
 @contextlib.contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `target` only when the body ends well.
+    """Yield a path to write to, which becomes `target` only when the body ends without an error.
 
-    Where the file system can, the file has no name until then, so that even a killed process leaves nothing behind;
-    elsewhere it is hidden and removed.
+    Where the file system allows it, the file has no name until then, so that even a killed process leaves nothing behind.
+    Elsewhere the file is hidden, and removed after an error.
 
     Raises:
         OutputError: the folder cannot be made or written to.
@@ -29,7 +29,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
             yield Path(f"/proc/{os.getpid()}/fd/{nameless}") if nameless is not None else hidden
             if nameless is not None:
                 os.fsync(nameless)
-                # Only with a folder's descriptor, unused here, does CPython call linkat, which follows the link.
+                # CPython calls linkat, which follows the link, only if it gets a folder's descriptor. It is not used here.
                 os.link(f"/proc/self/fd/{nameless}", hidden, src_dir_fd=nameless, follow_symlinks=True)
             hidden.replace(target)
         finally:
@@ -41,6 +41,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 
 def _open_nameless(folder: Path) -> int | None:
+    """The descriptor of a new file without a name; None where the system or the file system has no such files."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None or not Path("/proc/self/fd").is_dir():
         return None

@@ -1,4 +1,4 @@
-"""Measures what the README says of the two encoders: bit rates of real speech, by libsndfile and by this plugin.
+"""Measures the bit rates of the README: real speech, by libsndfile and by this plugin.
 
 python examples/upscaler-plugin-opus/encoders.py examples/audio/speech_kerstin_de_cc0_48k.flac
 """

@@ -1,1 +1,1 @@
-"""The spectral network that restores best so far, `spectral-convnext`."""
+"""The model `spectral-convnext`: the spectral network that restores best so far."""

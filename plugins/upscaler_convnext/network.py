@@ -2,8 +2,8 @@
 
     block:  x ─ convolution over 7 frames, channel by channel ─ layer norm ─ ×expansion ─ GELU ─ back ─ × scale ─ (+ x) ─►
 
-Every second block adds to its convolution a wide one, whose seven frames stand `dilation` frames apart: what lasts, such
-as a room, a microphone's noise or an instrument, is heard over a second or two, not only in its own frame.
+Every second block adds to its convolution a wide one, whose seven taps are `dilation` frames apart. So properties that last,
+such as a room, the noise of a microphone or an instrument, are estimated over a second or two, not from one frame alone.
 
 After Liu et al., "A ConvNet for the 2020s" (2022), as Vocos (Siuzdak 2023) and AP-BWE (Lu et al. 2024) use it for audio.
 """
@@ -18,7 +18,7 @@ from torch.nn.functional import gelu
 
 KERNEL = 7
 HARMONICS = 16
-"""Sines and cosines of the cut-off's logarithm that the network is told."""
+"""Sines, and as many cosines, of the cut-off's logarithm that the network receives."""
 
 
 class Block(nn.Module):
@@ -47,20 +47,21 @@ class Block(nn.Module):
 
 
 class FrameNet(nn.Module):
-    """Spectral frames and the cut-off in, as many values a frame out."""
+    """A network from spectral frames and a cut-off to frames of the same size."""
 
     def __init__(self, bins: int, channels: int, blocks: int, expansion: int, dilation: int) -> None:
         super().__init__()
         self.front = nn.Linear(bins, channels)
+        # The name is part of the checkpoints' tensor names.
         self.told = nn.Sequential(nn.Linear(2 * HARMONICS, 64), nn.GELU(), nn.Linear(64, channels))
         self.blocks = nn.ModuleList(Block(channels, expansion, dilation * (k % 2)) for k in range(blocks))
         self.norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, bins)
-        self.head.weight.data *= 0.1  # begin near what needs no learning
+        self.head.weight.data *= 0.1  # training begins near the guess
         nn.init.zeros_(self.head.bias)
 
     def forward(self, frames: Tensor, cutoff_hz: Tensor) -> Tensor:
-        """`[batch, frame, bin]`, `[batch]` -> `[batch, frame, bin]`."""
+        """Frames `[batch, frame, bin]` and cut-offs `[batch]`, Hz -> `[batch, frame, bin]`."""
         order = torch.arange(1, HARMONICS + 1, device=frames.device)
         angles = (cutoff_hz / 1000).log2()[:, None] * math.pi / 5 * order
         x = self.front(frames) + self.told(torch.cat([angles.sin(), angles.cos()], 1))[:, None]

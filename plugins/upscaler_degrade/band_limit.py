@@ -26,10 +26,10 @@ class BandLimit:
     def __call__(self, x: Tensor, rate: int, generator: torch.Generator) -> Degraded:
         """Filter `[channel, time]`; the result's `bandwidth_hz` is the −6 dB point of the filter."""
         low_pass = self.draw(generator)
-        settings: dict[str, float | str] = {**vars(low_pass)}
+        parameters: dict[str, float | str] = {**vars(low_pass)}
         if low_pass.cutoff_hz >= rate / 2:
-            return Degraded(x.clone(), None, settings)
-        return Degraded(filter_zero_phase(x, rate, lambda f: low_pass.gain(f, rate)), low_pass.cutoff_hz, settings)
+            return Degraded(x.clone(), None, parameters)
+        return Degraded(filter_zero_phase(x, rate, lambda f: low_pass.gain(f, rate)), low_pass.cutoff_hz, parameters)
 
     def draw(self, generator: torch.Generator) -> LowPass:
         """Draw a filter. Every kind takes the same number of random numbers from the generator."""

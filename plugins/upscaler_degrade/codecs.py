@@ -132,8 +132,8 @@ class CodecDegradation(ABC):
 
         The result's `bandwidth_hz` is the −6 dB point of the encoder's own low-pass; None if that is not below Nyquist.
         """
-        codec, settings = self.draw(generator)
-        return Degraded(encode_and_decode(x, rate, codec), bandwidth(codec, rate, min(2, x.shape[0])), settings)
+        codec, parameters = self.draw(generator)
+        return Degraded(encode_and_decode(x, rate, codec), bandwidth(codec, rate, min(2, x.shape[0])), parameters)
 
 
 class Mp3(CodecDegradation):

@@ -28,8 +28,8 @@ class Quantization:
         """Round `[channel, time]`; each channel gets its own dither."""
         bits = integer(generator, self.options.min_bits, self.options.max_bits)
         dithered = uniform(generator, 0, 1) < self.options.dither_chance
-        settings: dict[str, float | str] = {"bits": bits, "dither": "tpdf" if dithered else "none"}
-        return Degraded(round_to_bits(x + tpdf_dither(x, bits, generator) if dithered else x, bits), None, settings)
+        parameters: dict[str, float | str] = {"bits": bits, "dither": "tpdf" if dithered else "none"}
+        return Degraded(round_to_bits(x + tpdf_dither(x, bits, generator) if dithered else x, bits), None, parameters)
 
 
 def round_to_bits(x: Tensor, bits: int) -> Tensor:

@@ -40,5 +40,5 @@ class Remix:
             return Degraded(-x, None, {"change": change})
         gain = 0.0 if change == "mono" else 10 ** (side_db / 20)
         mid, side = to_mid_side(x)
-        settings: dict[str, float | str] = {"change": change, "side_db": side_db} if gain else {"change": change}
-        return Degraded(to_left_right(torch.stack((mid, gain * side))), None, settings)
+        parameters: dict[str, float | str] = {"change": change, "side_db": side_db} if gain else {"change": change}
+        return Degraded(to_left_right(torch.stack((mid, gain * side))), None, parameters)

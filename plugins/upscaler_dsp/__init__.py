@@ -1,1 +1,1 @@
-"""Signal processing that needs nothing but torch: three resamplers."""
+"""Signal processing that needs only torch: three resamplers, the limiter and the null system `tilted-noise`."""

@@ -1,4 +1,4 @@
-"""The options of this plugin's components, apart from the code that computes, so that listing them loads no torch."""
+"""The options of this plugin's components, apart from the code that computes, so that listing them does not load torch."""
 
 from typing import Literal
 

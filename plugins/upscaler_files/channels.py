@@ -1,6 +1,6 @@
-"""The order of the channels in Ogg Vorbis and Opus, which libsndfile passes on in both directions as it is.
+"""The order of the channels in Ogg Vorbis and Opus, which libsndfile changes neither in reading nor in writing.
 
-Everything here, like WAV and FLAC, has front left, front right, centre, bass, back or side: RFC 9639, 9.1.3.
+All audio in this program has, like WAV and FLAC, front left, front right, centre, bass, back or side: RFC 9639, 9.1.3.
 """
 
 VORBIS_ORDER = {

@@ -1,4 +1,4 @@
-"""Encodes through libsndfile: what every compressed format's exporter stands on."""
+"""Encodes through libsndfile, which all compressed formats do."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from upscaler_core import OutputError
-from upscaler_files.guard import Guard, Patch
+from upscaler_files.guarded_file import GuardedFile, Patch
 
 _PIECE = 65_536
-"""Frames handed over at once, counted from the first one.
+"""Frames that libsndfile gets at once, counted from the first one.
 
-With many more libsndfile's Vorbis encoder overruns its stack; and what it makes of the audio depends on the cuts.
+With many more, libsndfile's Vorbis encoder overruns its stack. And what it makes of the audio depends on where it is cut.
 """
 
 
@@ -27,13 +27,13 @@ class SoundFileEncoder:
         rate: Hz.
         channels: number of channels.
         container, coding: soundfile's `format` and `subtype`, such as `FLAC` and `PCM_24`.
-        tags: text by soundfile's names.
+        tags: texts by soundfile's names.
         head: bytes that come before all that libsndfile writes.
-        amend: is given the file when libsndfile is done with it.
+        amend: is called with the file when libsndfile has completed it.
         settings: soundfile's `compression_level` and `bitrate_mode`.
 
     Raises:
-        OutputError: libsndfile refuses, or the finished file holds other than what was written.
+        OutputError: libsndfile refuses, or the complete file has another length than what was written.
         OSError: the file cannot be written.
     """
 
@@ -52,51 +52,50 @@ class SoundFileEncoder:
         file.write(head)
         self._file = file
         self._amend = amend
-        self._guard = Guard(file, Patch(skip=len(head)))
-        self._held: NDArray[Any] | None = None
+        self._guarded = GuardedFile(file, Patch(skip=len(head)))
+        self._rest: NDArray[Any] = np.empty((0, channels), np.float32)  # less than a piece
         self._frames = 0
         try:
-            self._sound = sf.SoundFile(self._guard, "w", rate, channels, subtype=coding, format=container, **settings)
+            self._sound = sf.SoundFile(self._guarded, "w", rate, channels, subtype=coding, format=container, **settings)
             for name, text in tags.items():
                 setattr(self._sound, name, text)
-            self._guard.check()
+            self._guarded.check()
         except (sf.SoundFileError, ValueError) as error:
-            self._refused(error)
+            self._fail(error)
 
     def write(self, samples: NDArray[Any]) -> None:
         """Append `[time, channel]`: float32, or int32 that uses all 32 bits."""
-        held = samples if self._held is None else np.concatenate((self._held, samples))
-        whole = len(held) - len(held) % _PIECE
-        self._encode(held[:whole])
-        self._held = held[whole:].copy()
+        samples = np.concatenate((self._rest, samples)) if len(self._rest) else samples
+        complete = len(samples) - len(samples) % _PIECE
+        self._encode(samples[:complete])
+        self._rest = samples[complete:].copy()
 
     def finish(self) -> None:
         """Complete the file, and read its header back."""
-        if self._held is not None:
-            self._encode(self._held)
+        self._encode(self._rest)
         if not self._frames:
             raise OutputError("there is no audio to write")
         try:
             self._sound.close()
-            self._guard.check()
-            self._amended()
+            self._guarded.check()
+            self._complete()
             self._file.seek(0)
-            with sf.SoundFile(Guard(self._file)) as written:
+            with sf.SoundFile(GuardedFile(self._file)) as written:
                 frames = written.frames
         except sf.SoundFileError as error:
-            self._refused(error)
+            self._fail(error)
         if frames != self._frames:
             raise OutputError(f"{self._frames:,} samples were written, and the file holds {frames:,}")
 
     def abandon(self) -> None:
-        """Let go of the file."""
+        """Close libsndfile's part of a file that will be thrown away."""
         try:
             self._sound.close()
         except sf.SoundFileError:
             return
 
-    def _amended(self) -> None:
-        """Make of the file what libsndfile cannot, when it is done with it."""
+    def _complete(self) -> None:
+        """Do to the file what libsndfile cannot."""
         if self._amend is not None:
             self._amend(self._file)
 
@@ -104,11 +103,11 @@ class SoundFileEncoder:
         try:
             for start in range(0, len(samples), _PIECE):
                 self._sound.write(samples[start : start + _PIECE])
-                self._guard.check()
-        except (sf.SoundFileError, AssertionError) as error:  # soundfile asserts that all was taken
-            self._refused(error)
+                self._guarded.check()
+        except (sf.SoundFileError, AssertionError) as error:  # soundfile asserts that all samples were taken
+            self._fail(error)
         self._frames += len(samples)
 
-    def _refused(self, error: Exception) -> None:
-        self._guard.check()  # what happened to the file explains more than what libsndfile makes of it
+    def _fail(self, error: Exception) -> None:
+        self._guarded.check()  # an error of the file explains more than libsndfile's error that follows from it
         raise OutputError(f"the encoder failed: {error or 'it took fewer samples than it was given'}") from error

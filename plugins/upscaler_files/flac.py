@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
+from typing import BinaryIO
 
-from upscaler_core import AudioInfo, OutputError
-from upscaler_files import tags
+from upscaler_core import AudioInfo
+from upscaler_core.files import basic_tags, tag_flac
 from upscaler_files.encoder import SoundFileEncoder
+from upscaler_files.exporter import FileExporter
 from upscaler_files.options import FlacOptions
-from upscaler_files.quantize import quantizer_for
-from upscaler_files.sink import FileSink, carried_tags
+from upscaler_files.quantize import Quantizer, quantizer_for
 
 
-class FlacExporter:
-    """Writes FLAC files; a source of 32 bits or of floating point becomes 24 bits, the most that is written."""
+class FlacExporter(FileExporter[FlacOptions]):
+    """Writes FLAC files. A source of 32 bits or of floating point becomes 24 bits, the most that is written."""
 
-    def __init__(self, options: FlacOptions | None = None) -> None:
-        self._options = options or FlacOptions()
+    default_options = FlacOptions
 
     def refuse(self, rate: int, channels: int) -> str | None:
         """Why this pair cannot be written, and the nearest that can; None where it can."""
@@ -29,22 +29,17 @@ class FlacExporter:
             return f"FLAC holds rates above 65,535 Hz in steps of 10 Hz, not {rate:,}: choose {near:,}, or write WAV"
         return None
 
-    def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> FileSink:
-        """Open `path` for writing; see `FileSink`.
+    def quantizer(self, rate: int, source: AudioInfo, seed: int) -> Quantizer:
+        """Make integers of 16 or 24 bits."""
+        return quantizer_for(self._bits, self.options.dither, rate, seed)
 
-        Raises:
-            OutputError: this pair of rate and channels, or the path, cannot be written.
-        """
-        if reason := self.refuse(rate, channels):
-            raise OutputError(reason)
-        bits = 24 if self._options.bits == "auto" else self._options.bits
-        text, amend = carried_tags(source), tags.into_flac(source)
-        level = self._options.compression / 8
-        return FileSink(
-            path,
-            channels,
-            lambda file: SoundFileEncoder(
-                file, rate, channels, "FLAC", f"PCM_{bits}", text, amend=amend, compression_level=level
-            ),
-            quantizer_for(bits, self._options.dither, rate, seed),
-        )
+    def encoder(self, file: BinaryIO, rate: int, channels: int, source: AudioInfo) -> SoundFileEncoder:
+        """Encode by libsndfile, and add the tags to the complete file."""
+        return SoundFileEncoder(
+            file, rate, channels, "FLAC", f"PCM_{self._bits}", basic_tags(source),
+            amend=partial(tag_flac, source=source), compression_level=self.options.compression / 8,
+        )  # fmt: skip
+
+    @property
+    def _bits(self) -> int:
+        return 24 if self.options.bits == "auto" else self.options.bits

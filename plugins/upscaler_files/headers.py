@@ -1,9 +1,9 @@
-"""What a file's header says of its length, where libsndfile trusts it too little or too much.
+"""The length in a file's header, where libsndfile handles it badly.
 
-libsndfile cuts a promise of more audio than there is down to what is there, without a word; and it takes a file whose
-length was never written, because it went through a pipe or the recorder died, for an empty one; a CAF that is cut off it
-refuses. So the chunk headers are read here once more: RIFF, RIFX, RF64, Wave64, AIFF, IFF, CAF, Sun AU, and the end mark
-of Ogg streams.
+If a header promises more audio than there is, libsndfile silently reads what is there. It takes a file whose length was
+never written, because it went through a pipe or the recorder died, for an empty one. And it refuses a CAF file that is cut
+off. So the chunk headers are read here once more: RIFF, RIFX, RF64, Wave64, AIFF, IFF, CAF, Sun AU, and the end mark of Ogg
+streams.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, Literal
 
-from upscaler_files.guard import Patch
+from upscaler_files.guarded_file import Patch
 
-_UNKNOWN = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}  # sizes in the header of a stream that could not be gone back over
+_UNKNOWN = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}  # sizes in a header that was never completed
 _LAST_PAGE = 65_307  # bytes of the longest Ogg page
 _MOST_CHUNKS = 10_000  # before the audio; a file of zeros would be a chunk every eight bytes
 _LONGEST_PREFIX = 1 << 20  # bytes of a header that is replaced
 
 
 def missing_bytes(file: BinaryIO) -> int:
-    """Bytes of audio that the header promises and the file lacks; 0 where it keeps its word, or promises nothing.
+    """Bytes of audio that the header promises and the file lacks; 0 where it lacks none, or the header promises nothing.
 
-    One missing byte is forgiven: writers disagree on whether the pad byte of an odd chunk counts.
+    One missing byte does not count: writers disagree on whether the pad byte of an odd chunk counts.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -43,9 +43,9 @@ def missing_bytes(file: BinaryIO) -> int:
 
 
 def length_filled_in(file: BinaryIO) -> Patch:
-    """Give a WAV or RF64 file whose length was never written, and a CAF file that is cut off, the length that it has.
+    """The patch that states the true length of a WAV or RF64 file without one, or of a CAF file that is cut off.
 
-    No patch for any other file. (A CAF of unwritten length says so, and is read as it is.)
+    For any other file it is empty. (A CAF file of unwritten length states that, and can be read as it is.)
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -76,7 +76,7 @@ def length_filled_in(file: BinaryIO) -> Patch:
 
 
 def _is_chunks(file: BinaryIO, head: bytes, position: int, size: int) -> bool:
-    """Whether nothing but named chunks lies between `position` and the end: then the data really are empty."""
+    """Whether only named chunks are between `position` and the end. Then the data really are empty."""
     for name, start, length in _chunks(file, head, size, position):
         if not name.decode("latin-1").isprintable() or b"\0" in name:
             return False

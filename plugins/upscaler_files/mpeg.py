@@ -1,8 +1,8 @@
-"""The length of an MP3 file that does not say it.
+"""The length of an MP3 file that does not state it.
 
-An MP3 normally begins with a frame that holds no audio but the number of frames ("Xing" or "Info"). Without it
-libsndfile guesses the length from the first frame's bit rate, and reads no further than that: of a file of variable bit
-rate it can lose a third. Such files are counted here, and given the frame that they lack.
+An MP3 file normally begins with a frame that holds, instead of audio, the number of frames ("Xing" or "Info"). Without it
+libsndfile guesses the length from the first frame's bit rate, and reads no further. Of a file of variable bit rate it can
+lose a third. So the frames of such a file are counted here, and it gets the frame that it lacks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from upscaler_files.guard import Patch
+from upscaler_files.guarded_file import Patch
 
 _KBITS = {
     1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -28,9 +28,9 @@ class _Frame:
 
     length: int
     info: int
-    """Where a Xing or Info tag stands, bytes from the frame's start."""
+    """Position of a Xing or Info tag, bytes from the frame's start."""
     kind: bytes
-    """What does not change within a file: version, layer, rate."""
+    """The bits that are the same in all frames of a file: version, layer, rate."""
 
     @classmethod
     def parse(cls, head: bytes) -> _Frame | None:
@@ -48,9 +48,9 @@ class _Frame:
 
 
 def count_filled_in(file: BinaryIO) -> Patch:
-    """Put the frame that an MP3 without a count lacks before its first audio frame (tags in front of it are left out).
+    """The patch that puts the missing frame before an MP3 file's first audio frame. Tags in front of that are left out.
 
-    No patch for an MP3 that counts its frames, and for whatever is not MPEG layer III.
+    An MP3 file that states its number of frames, and whatever is not MPEG layer III, gets an empty patch.
     """
     file.seek(0)
     head = file.read(10)
@@ -74,7 +74,7 @@ def count_filled_in(file: BinaryIO) -> Patch:
 
 
 def _count(file: BinaryIO, position: int, kind: bytes) -> tuple[int, int]:
-    """Frames and bytes from `position` on; a stretch that is not frames is searched for the next one."""
+    """The numbers of frames and bytes from `position` on. What is no frame is searched for the next one."""
     first, frames = position, 0
     size = file.seek(0, io.SEEK_END)
     file.seek(position)
@@ -95,8 +95,8 @@ def _count(file: BinaryIO, position: int, kind: bytes) -> tuple[int, int]:
 
 
 def _count_frame(head: bytes, frames: int, size: int) -> bytes:
-    header = bytes((head[0], head[1] | 1, 0x90 | head[2] & 0x0C, head[3]))  # no CRC, a middling bit rate, no padding
+    header = bytes((head[0], head[1] | 1, 0x90 | head[2] & 0x0C, head[3]))  # no CRC, a medium bit rate, no padding
     frame = _Frame.parse(header)
-    assert frame is not None  # noqa: S101 — built from a frame that parsed
+    assert frame is not None  # noqa: S101 - built from a frame that parsed
     tag = b"Xing" + struct.pack(">III", 3, frames, size)
     return (header + bytes(frame.info - 4) + tag).ljust(frame.length, b"\0")

@@ -1,6 +1,6 @@
 """Writes Ogg Vorbis.
 
-Three things that libsndfile leaves to its callers are seen to here. It crashes at rates that Vorbis lacks. It passes
+This module does three things that libsndfile leaves to its callers. libsndfile crashes at rates that Vorbis lacks. It passes
 channels on in whatever order they come, and up to 48,000 Hz libvorbis takes the last one of six for the bass channel, of
 which it keeps nothing else. And it gives every stream a random serial number.
 """
@@ -8,30 +8,28 @@ which it keeps nothing else. And it gives every stream a random serial number.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upscaler_core import AudioInfo, OutputError
-from upscaler_files import tags
+from upscaler_core import AudioInfo
+from upscaler_core.files import basic_tags, tag_ogg
 from upscaler_files.channels import VORBIS_ORDER
 from upscaler_files.encoder import SoundFileEncoder
-from upscaler_files.lossy import LossySink
+from upscaler_files.exporter import FileExporter
 from upscaler_files.options import OggOptions
-from upscaler_files.sink import FileSink, carried_tags
 
 _HIGHEST = 192_000  # Hz; libvorbis has settings up to 200,000, and libsndfile crashes above
 _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-class OggExporter:
+class OggExporter(FileExporter[OggOptions]):
     """Writes Ogg Vorbis files."""
 
-    def __init__(self, options: OggOptions | None = None) -> None:
-        self._options = options or OggOptions()
+    default_options = OggOptions
+    lossy = True
 
     def refuse(self, rate: int, channels: int) -> str | None:
         """Why this pair cannot be written, and the nearest that can; None where it can."""
@@ -41,49 +39,34 @@ class OggExporter:
             return f"Ogg Vorbis is written at up to {_HIGHEST:,} Hz, not {rate:,}: add -r {_HIGHEST}, or write FLAC"
         return None
 
-    def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> FileSink:
-        """Open `path` for writing; see `LossySink`.
-
-        Raises:
-            OutputError: this pair of rate and channels, or the path, cannot be written.
-        """
-        if reason := self.refuse(rate, channels):
-            raise OutputError(reason)
-        level = 1 - self._options.quality / 10
-        text, amend = carried_tags(source), tags.into_ogg(source)
-        return LossySink(path, channels, lambda file: _OggEncoder(file, rate, channels, level, text, amend), None)
+    def encoder(self, file: BinaryIO, rate: int, channels: int, source: AudioInfo) -> SoundFileEncoder:
+        """Encode by libsndfile, and add tags and serial number to the complete file."""
+        return _OggEncoder(
+            file, rate, channels, "OGG", "VORBIS", basic_tags(source),
+            amend=partial(tag_ogg, source=source), compression_level=1 - self.options.quality / 10,
+        )  # fmt: skip
 
 
 class _OggEncoder(SoundFileEncoder):
     """Vorbis whose channels are put in its own order, and whose serial number follows from the audio."""
 
-    def __init__(
-        self,
-        file: BinaryIO,
-        rate: int,
-        channels: int,
-        level: float,
-        text: dict[str, str],
-        amend: Callable[[BinaryIO], None] | None,
-    ) -> None:
-        super().__init__(file, rate, channels, "OGG", "VORBIS", text, amend=amend, compression_level=level)
-        self._order = VORBIS_ORDER.get(channels)
-        self._serial = 0
+    _serial = 0
 
     def write(self, samples: NDArray[Any]) -> None:
         self._serial = zlib.crc32(samples.data, self._serial)
-        super().write(samples if self._order is None else np.take(samples, self._order, axis=1))
+        order = VORBIS_ORDER.get(samples.shape[1])
+        super().write(samples if order is None else np.take(samples, order, axis=1))
 
-    def _amended(self) -> None:
-        super()._amended()
+    def _complete(self) -> None:
+        super()._complete()
         renumber(self._file, self._serial)
 
 
 def renumber(file: BinaryIO, serial: int) -> None:
     """Give the one stream of a complete Ogg file this serial number, in each page with the page's checksum.
 
-    libsndfile draws the number at random, so that files can be strung together; one that follows from the audio does as
-    well. The layout of a page: RFC 3533, section 6.
+    libsndfile takes a random number, so that files can be concatenated. One that follows from the audio serves as well, and
+    is the same in every run. The layout of a page: RFC 3533, section 6.
     """
     position = 0
     file.seek(0)

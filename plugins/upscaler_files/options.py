@@ -1,4 +1,4 @@
-"""What each writer lets its user choose. Light: listings read this without loading numpy, torch or libsndfile."""
+"""The options of each exporter. Listings read this module, so it loads no numpy, torch or libsndfile."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from upscaler_core import Options, option
 
 
 def _number(value: Any) -> Any:
-    """Take `"24"`, as a command line hands it over, for 24."""
+    """Turn `"24"`, as it comes from a command line, into 24."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 class PcmOptions(Options):
-    """What every writer of integer samples shares."""
+    """The options that every exporter of integer samples has."""
 
     dither: Literal["tpdf", "shaped", "none"] = option(
         "tpdf",

@@ -1,4 +1,4 @@
-"""Offers the file reader and the file writers."""
+"""Offers the reader and the exporters of files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from upscaler_files.options import FlacOptions, Mp3Options, OggOptions, WavOptio
 
 @hookimpl
 def upscaler_readers() -> Iterable[Component]:
-    """Everything that libsndfile decodes and that says by itself what it is (so no bare samples).
+    """Offer everything that libsndfile decodes and that describes itself (so no bare samples).
 
-    Folders are searched for these suffixes; those that mostly mean something else (.mat, .iff) are read when named.
+    Folders are searched for these suffixes. Files of those that mostly mean something else (.mat, .iff) are read when named.
     """
     suffixes = (
         ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .mp2 .mp1 .aif .aiff .aifc .caf .au .snd .voc "
@@ -30,7 +30,7 @@ def upscaler_readers() -> Iterable[Component]:
 
 @hookimpl
 def upscaler_exporters() -> Iterable[Component]:
-    """The writers: two lossless ones, two lossy ones."""
+    """Offer two lossless exporters and two lossy ones."""
     return [
         Component(
             "wav",

@@ -1,9 +1,9 @@
 """Turns float samples into integers: scaling, dither, rounding, clamping.
 
-Rounding alone makes an error that follows the signal and is heard as distortion. Triangular noise of 2 LSB peak to
+Rounding alone makes an error that follows the signal and is audible as distortion. Triangular noise of 2 LSB peak to
 peak, added before it, makes the error's mean zero and its power constant (0.25 LSB²) whatever the signal:
 S. P. Lipshitz, R. A. Wannamaker and J. Vanderkooy, "Quantization and dither: a theoretical survey", J. Audio Eng.
-Soc. 40 (1992). Shaped, that error is moved to where it is heard less: see `upscaler_files.shaping`.
+Soc. 40 (1992). Noise shaping moves that error to where it is less audible: see `upscaler_files.shaping`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ BLOCK = 4096
 
 
 class Quantizer:
-    """Quantizes a stream. What comes out does not depend on how the stream was cut.
+    """Quantizes a stream. The result does not depend on how the stream was cut into blocks.
 
-    Channels share the dither, so that identical channels stay identical. A block of `BLOCK` samples that is all zero in
-    a channel gets none there: digital silence stays digital silence.
+    Channels share the dither, so that identical channels stay identical. A channel gets no dither in a block of `BLOCK`
+    samples that are all zero there: digital silence stays digital silence.
 
     Args:
         bits: of the integers, 2 … 32.
@@ -42,33 +42,33 @@ class Quantizer:
         self._dither = dither
         self._seed = seed
         self._taps = taps
-        self._shapers: list[Shaper] = []  # one a channel
+        self._shapers: list[Shaper] = []  # one for each channel
         self._position = 0
-        self._held: Tensor | None = None
+        self._rest: Tensor | None = None  # less than a block
 
     def push(self, block: Tensor) -> Tensor:
         """Take float `[channel, time]`; return what is complete so far, int32 `[channel, time]`."""
-        block = block if self._held is None else torch.cat((self._held, block), 1)
-        whole = block.shape[1] - block.shape[1] % BLOCK
-        self._held = block[:, whole:].clone()
-        return self._quantize(block[:, :whole])
+        block = block if self._rest is None else torch.cat((self._rest, block), 1)
+        complete = block.shape[1] - block.shape[1] % BLOCK
+        self._rest = block[:, complete:].clone()
+        return self._quantize(block[:, :complete])
 
     def finish(self) -> Tensor:
         """Return the rest."""
-        held, self._held = self._held, None
-        return torch.empty(0, 0, dtype=torch.int32) if held is None else self._quantize(held)
+        rest, self._rest = self._rest, None
+        return torch.empty(0, 0, dtype=torch.int32) if rest is None else self._quantize(rest)
 
     def _quantize(self, x: Tensor) -> Tensor:
         scale = 2.0 ** (self.bits - 1)
         y = x.double() * scale
         self.clipped += int((y.abs() > scale + 0.5).sum())
-        dither = self._triangular(x.shape[1]) * _sounding(x) if self._dither else torch.zeros_like(y)
+        dither = self._triangular(x.shape[1]) * _not_silent(x) if self._dither else torch.zeros_like(y)
         self._position += x.shape[1]
         y = self._shape(y, dither) if self._taps else (y + dither).round_()
         return y.clamp_(-scale, scale - 1).to(torch.int32)
 
     def _shape(self, x: Tensor, dither: Tensor) -> Tensor:
-        """Round with feedback of the errors, which ends where silence begins."""
+        """Round with feedback of the errors, which stops at digital silence."""
         y = torch.zeros_like(x)
         self._shapers = self._shapers or [Shaper(self._taps) for _ in x]
         for channel, shaper in enumerate(self._shapers):
@@ -78,7 +78,7 @@ class Quantizer:
                     rounded = shaper(x[channel, here].tolist(), dither[channel, here].tolist())
                     y[channel, here] = torch.tensor(rounded, dtype=y.dtype)
                 else:
-                    shaper.forget()
+                    shaper.reset()
         return y
 
     def _triangular(self, length: int) -> Tensor:
@@ -90,11 +90,11 @@ class Quantizer:
 
 
 def quantizer_for(bits: int, dither: Literal["tpdf", "shaped", "none"], rate: int, seed: int) -> Quantizer:
-    """The quantizer for an option of that name."""
+    """The quantizer for the option `dither` of an exporter."""
     return Quantizer(bits, dither != "none", seed, noise_filter(rate) if dither == "shaped" else ())
 
 
-def _sounding(x: Tensor) -> Tensor:
+def _not_silent(x: Tensor) -> Tensor:
     """1.0 at the samples `[channel, time]` of blocks that hold anything but zeros."""
     channels, length = x.shape
     blocks = pad(x != 0, (0, -length % BLOCK)).view(channels, -1, BLOCK)

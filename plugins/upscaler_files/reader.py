@@ -1,6 +1,6 @@
-"""Reads audio files through libsndfile, damaged ones as far as they go.
+"""Reads audio files through libsndfile, damaged ones as far as they can be decoded.
 
-64-bit float and 32-bit integer samples come as float32, as everything here does: 24 bits of precision.
+64-bit float and 32-bit integer samples become float32, like all others: 24 bits of precision.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from torch import Tensor
 
 from upscaler_core import AudioInfo, InputError, Options
 from upscaler_files.channels import VORBIS_ORDER
-from upscaler_files.guard import Guard, Patch
+from upscaler_files.guarded_file import GuardedFile, Patch
 from upscaler_files.headers import lacks_end_mark, length_filled_in, missing_bytes
 from upscaler_files.mpeg import count_filled_in
 
 RATES = range(1_000, 768_001)
-"""Sample rates that are believed, Hz."""
+"""Sample rates that a header can truly state, Hz."""
 CHANNELS = 64
-"""Most channels that are believed."""
+"""The most channels that are read."""
 
-_LARGEST = 1 << 20  # frames of a block, so that a careless request does not fill the memory
+_LARGEST = 1 << 20  # frames of a block, so that a larger request does not fill the memory
 _FIRST_SKIP = 4096  # frames that are skipped, and then doubled, in search of what can be decoded after a fault
-_UNKNOWN = 1 << 62  # frames: what libsndfile claims of a FLAC stream that does not say its length
-_UNSEEKABLE = 39  # libsndfile's error where the end of a file of unknown length is passed
+_UNKNOWN = 1 << 62  # frames that libsndfile states for a FLAC stream of unknown length
+_UNSEEKABLE = 39  # libsndfile's error beyond the end of a file of unknown length
 
 _CONTAINERS = {"WAVEX": "WAV", "OGG": "Ogg", "SVX": "IFF", "NIST": "NIST Sphere"}
 
@@ -71,13 +71,13 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
         self._order = slice(None) if order is None else np.argsort(order)
 
     def __exit__(self, *_: object) -> None:
-        """Close; nothing is held open between passes."""
+        """Close; no file is open between passes."""
 
     def blocks(self, frames: int) -> Iterator[Tensor]:
         """Yield contiguous float32 `[channel, time]` blocks of at most `frames` samples, from the first one.
 
-        Where the decoder fails midway, what it cannot decode comes as silence, so that the rest keeps its place. `damage`
-        then says so.
+        Where the decoder fails midway, silence replaces what it cannot decode, so that the rest keeps its place. `damage`
+        then describes it.
 
         Raises:
             InputError: nothing in it can be decoded.
@@ -90,13 +90,13 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
         broken = False
         try:
             while decoder is not None:
-                samples, sound = decoder.read(frames)
+                samples, works = decoder.read(frames)
                 if samples.size:
                     position += len(samples)
                     yield torch.from_numpy(np.ascontiguousarray(samples.T[self._order]))
-                elif sound:
+                elif works:
                     break
-                if not sound:
+                if not works:
                     broken = True
                     decoder.close()
                     decoder, gap = self._resume(position)
@@ -112,7 +112,7 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
         self.damage = self._verdict(position, silent, broken)
 
     def _resume(self, position: int) -> tuple[_Decoder | None, int]:
-        """A decoder that works again, and how many samples after `position` it begins; (None, 0) if none does."""
+        """A decoder that works again, and how many samples after `position` it begins; (None, 0) if there is none."""
         skip = _FIRST_SKIP
         while position + skip < (self.info.frames or 0):
             try:
@@ -122,7 +122,7 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
         return None, 0
 
     def _verdict(self, read: int, silent: int, broken: bool) -> str | None:
-        """Everything that is wrong, in one sentence."""
+        """Everything that is wrong, in one sentence; None where nothing is."""
         promised, rate = self.info.frames, self.info.rate
         faults = []
         if promised is not None and read < promised:
@@ -139,42 +139,42 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
 
 
 class _Decoder(AbstractContextManager["_Decoder"]):
-    """A file being decoded from sample `start` on; what goes wrong in opening it is an `InputError`."""
+    """A file being decoded from sample `start` on. An error in opening it is an `InputError`."""
 
     def __init__(self, path: Path, patch: Patch, start: int = 0) -> None:
         self._file = path.open("rb")
-        self._guard = Guard(self._file, patch)
+        self._guarded = GuardedFile(self._file, patch)
         self._ended = False
         try:
-            self.sound = sf.SoundFile(self._guard)
+            self.sound = sf.SoundFile(self._guarded)
             if start:
                 self.sound.seek(start)
-            self._guard.check()
+            self._guarded.check()
         except sf.SoundFileError as error:
             self._file.close()
-            self._guard.check()
+            self._guarded.check()
             raise InputError("it is not audio in a format that can be read, or its header is damaged") from error
         except BaseException:
             self._file.close()
             raise
 
     def read(self, frames: int) -> tuple[NDArray[np.float32], bool]:
-        """Decode up to `frames` samples `[time, channel]`, and say whether the decoder still works.
+        """Decode up to `frames` samples `[time, channel]`, and return whether the decoder still works.
 
-        None at all from a working decoder is the end.
+        At the end a working decoder returns no samples.
         """
-        # Where decoding fails, libsndfile has filled in what came before, and soundfile does not say how much that is.
+        # Where decoding fails, libsndfile has filled in what came before, and soundfile does not report how much that is.
         samples = np.full((min(frames, self.sound.frames), self.sound.channels), np.nan, np.float32)
-        sound, count = True, 0
+        works, count = True, 0
         try:
             if not self._ended:
                 count = len(self.sound.read(out=samples))
         except sf.SoundFileError as error:
             written = np.flatnonzero(~np.isnan(samples).all(axis=1))
             count = int(written[-1]) + 1 if written.size else 0
-            sound = self._ended = self.sound.frames >= _UNKNOWN and getattr(error, "code", None) == _UNSEEKABLE
-        self._guard.check()
-        return samples[:count], sound
+            works = self._ended = self.sound.frames >= _UNKNOWN and getattr(error, "code", None) == _UNSEEKABLE
+        self._guarded.check()
+        return samples[:count], works
 
     def close(self) -> None:
         """Close the file."""

@@ -1,4 +1,4 @@
-"""What every writer shares: from float blocks to samples, and from an operating system's error to a sentence."""
+"""A file being written: float blocks become samples, and an operating system's error becomes a sentence."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from upscaler_core import AudioInfo, OutputError
+from upscaler_core import OutputError
 from upscaler_files.quantize import Quantizer
-
-TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "copyright")
-"""The tags that are carried over. ReplayGain is not: it is wrong for audio that was changed."""
 
 
 class Encoder(Protocol):
@@ -33,30 +30,42 @@ class Encoder(Protocol):
         ...
 
     def abandon(self) -> None:
-        """Let go of the file, which will be thrown away."""
+        """End without completing the file, which will be thrown away."""
         ...
 
 
 class FileSink(AbstractContextManager["FileSink"]):
     """A file being written.
 
+    Samples beyond ±1 are clamped and counted for a lossy encoder too, as in a file of integers: MP3 and Vorbis could carry
+    them, but most players decode to integers, which would clip there without a message. What a decoder makes may still pass
+    ±1 by a little.
+
     Args:
         path: where to.
         channels: that every block has.
-        start: makes the encoder for the opened file, with which its header is written.
-        quantizer: for integer samples; None writes float32 as it comes.
+        start: makes the encoder for the opened file, and with it the file's header.
+        quantizer: for integer samples; None hands float32 to the encoder.
+        clamp: keep float samples within ±1.
 
     Raises:
         OutputError: here, in `write` and on leaving the context: the disk is full, or the file cannot be written.
     """
 
     def __init__(
-        self, path: Path, channels: int, start: Callable[[BinaryIO], Encoder], quantizer: Quantizer | None
+        self,
+        path: Path,
+        channels: int,
+        start: Callable[[BinaryIO], Encoder],
+        quantizer: Quantizer | None,
+        *,
+        clamp: bool = False,
     ) -> None:
         self.clipped = 0
-        """Samples beyond full scale that were clamped so far; float samples never are."""
+        """Samples beyond full scale that were clamped so far. Float samples in a WAV file never are."""
         self._channels = channels
         self._quantizer = quantizer
+        self._clamp = clamp
         with _sentences():
             self._file = path.open("w+b")
         try:
@@ -73,10 +82,14 @@ class FileSink(AbstractContextManager["FileSink"]):
         block = block.detach().cpu()
         if not torch.isfinite(block).all():
             raise OutputError("the audio to be written holds samples that are not finite numbers")
-        if self._quantizer is None:
-            self._encode(block.float())
-        else:
+        if self._quantizer is not None:
             self._encode_integers(self._quantizer, self._quantizer.push(block))
+        elif self._clamp:
+            samples = block.float()
+            self.clipped += int((samples.abs() > 1).sum())
+            self._encode(samples.clamp(-1, 1))
+        else:
+            self._encode(block.float())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -107,23 +120,16 @@ class FileSink(AbstractContextManager["FileSink"]):
                 self._encoder.write(np.ascontiguousarray(samples.numpy().T))
 
     def _close_quietly(self) -> None:
-        """Close after an error that matters more than another one."""
+        """Close the file after an error. A further error of closing is ignored."""
         try:
             self._file.close()
         except OSError:
-            self._file.close()  # the buffer was given up by the first attempt
-
-
-def carried_tags(source: AudioInfo | None) -> dict[str, str]:
-    """The source's tags that are kept, several values joined by `; `, without null characters."""
-    tags = source.tags if source else {}
-    joined = {name: "; ".join(filter(None, tags.get(name, ()))).replace("\0", "") for name in TAGS}
-    return {name: text.encode("utf-8", "replace").decode() for name, text in joined.items() if text}
+            self._file.close()  # the first attempt has dropped the buffer
 
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """Say an operating system's error as an `OutputError`."""
+    """Turn an operating system's error into an `OutputError`."""
     try:
         yield
     except OSError as error:

@@ -1,27 +1,26 @@
-"""Writes WAV, and RF64 where the file grows beyond what WAV's 32-bit sizes can say.
+"""Writes WAV, and RF64 where the file grows beyond what WAV's 32-bit sizes can state.
 
-Written by hand rather than by libsndfile, whose WAV over 4 GiB reads back short, whose float WAV holds the time of day
-(so the same input gives different bytes), and whose RF64 with automatic downgrade is not plain WAV either. A chunk of
-28 bytes is kept free at the start, and becomes RF64's `ds64` at the end if it must: EBU Tech 3306, "RF64".
+This module writes the file itself, because libsndfile's WAV over 4 GiB reads back short, its float WAV holds the time of day
+(so the same input gives different bytes), and its RF64 with automatic downgrade is not plain WAV either. A chunk of 28 bytes
+at the start is reserved, and becomes RF64's `ds64` at the end if necessary: EBU Tech 3306, "RF64".
 """
 
 from __future__ import annotations
 
 import io
 import struct
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upscaler_core import AudioInfo, OutputError
-from upscaler_files import tags
+from upscaler_core import AudioInfo
+from upscaler_core.files import basic_tags, id3_tag
+from upscaler_files.exporter import FileExporter
 from upscaler_files.options import WavOptions
-from upscaler_files.quantize import quantizer_for
-from upscaler_files.sink import FileSink, carried_tags
+from upscaler_files.quantize import Quantizer, quantizer_for
 
-_LIMIT = 0xFFFFFFFF  # the largest size that a chunk can state, and what it states when the size stands elsewhere
+_LIMIT = 0xFFFFFFFF  # the largest size that a chunk can state; it also means that the size is elsewhere
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID = bytes.fromhex("000000001000800000aa00389b71")  # what follows the format's own two bytes in its sub-format
 _INFO = {
@@ -36,11 +35,10 @@ _INFO = {
 }
 
 
-class WavExporter:
+class WavExporter(FileExporter[WavOptions]):
     """Writes WAV files of up to 1,024 channels."""
 
-    def __init__(self, options: WavOptions | None = None) -> None:
-        self._options = options or WavOptions()
+    default_options = WavOptions
 
     def refuse(self, rate: int, channels: int) -> str | None:
         """Why this pair cannot be written; None where it can."""
@@ -50,27 +48,24 @@ class WavExporter:
             return f"WAV is written at up to 768,000 Hz, not {rate:,}"
         return None
 
-    def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> FileSink:
-        """Open `path` for writing; see `FileSink`.
-
-        Raises:
-            OutputError: this pair of rate and channels, or the path, cannot be written.
-        """
-        if reason := self.refuse(rate, channels):
-            raise OutputError(reason)
+    def quantizer(self, rate: int, source: AudioInfo, seed: int) -> Quantizer | None:
+        """Make integers of the samples, unless they are written as floats."""
         bits = self._bits(source)
-        quantizer = None if bits is None else quantizer_for(bits, self._options.dither, rate, seed)
-        text, id3 = carried_tags(source), tags.id3(source)
-        tail = _chunk(b"id3 ", id3) if id3 else b""
-        return FileSink(path, channels, lambda file: WavEncoder(file, rate, channels, bits, text, tail), quantizer)
+        return None if bits is None else quantizer_for(bits, self.options.dither, rate, seed)
 
-    def _bits(self, source: AudioInfo | None) -> int | None:
+    def encoder(self, file: BinaryIO, rate: int, channels: int, source: AudioInfo) -> WavEncoder:
+        """Write basic tags before the samples, and all tags after them."""
+        id3 = id3_tag(source)
+        tail = _chunk(b"id3 ", id3) if id3 else b""
+        return WavEncoder(file, rate, channels, self._bits(source), basic_tags(source), tail)
+
+    def _bits(self, source: AudioInfo) -> int | None:
         """Bits of an integer sample; None for 32-bit float."""
-        if self._options.bits != "auto":
-            return None if self._options.bits == "float" else self._options.bits
-        if source and source.floating:
+        if self.options.bits != "auto":
+            return None if self.options.bits == "float" else self.options.bits
+        if source.floating:
             return None
-        return 32 if source and (source.bits or 0) > 24 else 24
+        return 32 if (source.bits or 0) > 24 else 24
 
 
 class WavEncoder:
@@ -81,12 +76,12 @@ class WavEncoder:
         rate: Hz.
         channels: number of channels.
         bits: 16, 24 or 32, or None for 32-bit float.
-        text: tags.
+        texts: basic tags.
         tail: chunks that come after the samples.
     """
 
     def __init__(
-        self, file: BinaryIO, rate: int, channels: int, bits: int | None, text: dict[str, str], tail: bytes = b""
+        self, file: BinaryIO, rate: int, channels: int, bits: int | None, texts: dict[str, str], tail: bytes = b""
     ) -> None:
         self._file = file
         self._tail = tail
@@ -94,14 +89,14 @@ class WavEncoder:
         self._frame = self._bytes * channels
         self._written = 0
         form, fact = _format(rate, channels, bits), b""
-        if bits is None:  # a format that is not integer PCM has to state its length once more
+        if bits is None:  # a format other than integer PCM has to state its length once more
             fact = _chunk(b"fact", struct.pack("<I", _LIMIT))
         head = b"RIFF" + struct.pack("<I", _LIMIT) + b"WAVE" + _chunk(b"JUNK", bytes(28)) + _chunk(b"fmt ", form)
         self._fact = len(head) + 8 if fact else None
-        head += fact + _info(text)
+        head += fact + _info(texts)
         self._data = len(head) + 8
-        # Until the end is known the sizes read "to the end of the file", so that what was written before a power cut
-        # can be read.
+        # Until the end is known the sizes mean "to the end of the file", so that a file can be read that ends with a power
+        # cut.
         file.write(head + b"data" + struct.pack("<I", _LIMIT))
 
     def write(self, samples: NDArray[Any]) -> None:
@@ -132,7 +127,7 @@ class WavEncoder:
             self._patch(self._fact, struct.pack("<I", frames if fits else _LIMIT))
 
     def abandon(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the encoder has nothing open."""
 
     def _patch(self, position: int, data: bytes) -> None:
         self._file.seek(position)
@@ -140,7 +135,7 @@ class WavEncoder:
 
 
 def _format(rate: int, channels: int, bits: int | None) -> bytes:
-    """The contents of `fmt `: plain up to two channels, beyond that extensible with no claim about loudspeakers."""
+    """The contents of `fmt `: plain up to two channels, beyond that extensible, without an assignment to loudspeakers."""
     tag, width = (_FLOAT, 32) if bits is None else (_PCM, bits)
     plain = struct.pack(
         "<HIIHH", channels, rate, min(rate * channels * width // 8, _LIMIT), channels * width // 8, width
@@ -150,9 +145,9 @@ def _format(rate: int, channels: int, bits: int | None) -> bytes:
     return struct.pack("<H", tag) + plain + (b"\0\0" if bits is None else b"")
 
 
-def _info(text: dict[str, str]) -> bytes:
+def _info(texts: dict[str, str]) -> bytes:
     """A LIST chunk of the tags, in UTF-8."""
-    entries = b"".join(_chunk(_INFO[name], value.encode() + b"\0") for name, value in text.items())
+    entries = b"".join(_chunk(_INFO[name], value.encode() + b"\0") for name, value in texts.items())
     return _chunk(b"LIST", b"INFO" + entries) if entries else b""
 
 

@@ -1,1 +1,1 @@
-"""Looking inside recordings: `upscaler inspect`."""
+"""The command `upscaler inspect`: what is in a recording."""

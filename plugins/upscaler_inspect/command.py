@@ -33,7 +33,7 @@ class Inspect:
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be looked into."""
+    """A file that could not be inspected."""
 
     source: Path
     message: str
@@ -63,58 +63,58 @@ def inspect(
     paths = list(dict.fromkeys(path for path, _ in find_inputs(inputs, registry)))
     if not paths:
         raise InputError(f"no audio file was found in {', '.join(inputs)}")
-    targets = pictures(paths, png)
+    targets = picture_paths(paths, png)
     results: list[Inspection | Failure] = []
     for path in paths:
-        result = look(path, targets.get(path), registry)
+        result = inspect_file(path, targets.get(path), registry)
         results.append(result)
         if isinstance(result, Failure):
             typer.echo(f"failed: {result.message}", err=True)
         elif not as_json:
-            show(result, last=path == paths[-1])
+            print_inspection(result, last=path == paths[-1])
     if as_json:
         typer.echo(json.dumps([record(result) for result in results], ensure_ascii=False, indent=2, allow_nan=False))
     failed = Counter(result.exit_code for result in results if isinstance(result, Failure))
     raise typer.Exit(exit_code(failed, len(results)))
 
 
-def pictures(paths: Sequence[Path], png: str | None) -> dict[Path, Path]:
-    """Which picture each file gets.
+def picture_paths(paths: Sequence[Path], png: str | None) -> dict[Path, Path]:
+    """The path of each file's picture; empty where no pictures are drawn.
 
     Raises:
-        UsageError: two files would share one.
-        MissingDependency: nothing here can draw.
+        UsageError: two files would have the same picture.
+        MissingDependency: matplotlib, which draws the pictures, is not installed.
     """
     if png is None:
         return {}
     from upscaler_inspect.spectrogram import check_plots
 
     check_plots()
-    out = Path(png)
-    if len(paths) == 1 and not out.is_dir() and not png.endswith("/"):
-        targets = {paths[0]: out if out.suffix.lower() == ".png" else out.with_name(out.name + ".png")}
+    target = Path(png)
+    if len(paths) == 1 and not target.is_dir() and not png.endswith("/"):
+        targets = {paths[0]: target if target.suffix.lower() == ".png" else target.with_name(target.name + ".png")}
     else:
-        targets = {path: out / f"{path.name}.png" for path in paths}
+        targets = {path: target / f"{path.name}.png" for path in paths}
     if len(set(targets.values())) < len(paths):
         raise UsageError(f"two files of one name would share a picture in {png}: inspect them one after the other")
     return targets
 
 
-def look(path: Path, target: Path | None, registry: Registry) -> Inspection | Failure:
-    """Inspect one file, and draw it where a picture is asked for; a failure is its own."""
+def inspect_file(path: Path, target: Path | None, registry: Registry) -> Inspection | Failure:
+    """Inspect one file, and draw its picture if `target` is given. An error becomes a `Failure`, so other files go on."""
     from upscaler_inspect import inspection, spectrogram
 
     try:
-        found = inspection.inspect(path, registry)
+        result = inspection.inspect(path, registry)
         if target is not None:
-            spectrogram.draw(found, target, registry)
+            spectrogram.draw(result, target, registry)
     except UpscalerError as error:
         return Failure(path, str(error), error.exit_code)
-    return found
+    return result
 
 
 def record(result: Inspection | Failure) -> dict[str, Any]:
-    """The object of one file in `--json`; null stands for what cannot be said, such as the level of silence."""
+    """The object of one file in `--json`. A value that does not exist, such as the level of silence, is null."""
     if isinstance(result, Failure):
         return {"file": str(result.source), "status": "failed", **_only(asdict(result), "message", "exit_code")}
     info, levels, bandwidth = result.info, result.levels, result.bandwidth
@@ -147,22 +147,22 @@ def record(result: Inspection | Failure) -> dict[str, Any]:
     }
 
 
-def show(found: Inspection, last: bool) -> None:
-    """Print one file's findings."""
+def print_inspection(result: Inspection, last: bool) -> None:
+    """Print all about one file."""
     from rich.console import Console
     from rich.markup import escape
 
     from upscaler_core.cli import clock
 
-    info, levels, edge = found.info, found.levels, found.bandwidth
+    info, levels, edge = result.info, result.levels, result.bandwidth
     channels = {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels")
     loudness = "not measurable" if levels.loudness is None else f"{levels.loudness:.1f} LUFS"
     rows = {
-        "format": f"{escape(info.format)}, {info.rate / 1000:g} kHz, {channels}, {clock(found.seconds)}",
+        "format": f"{escape(info.format)}, {info.rate / 1000:g} kHz, {channels}, {clock(result.seconds)}",
         "level": f"peak {levels.peak_db:.1f} dBFS, true peak {levels.true_peak_db:.1f} dBTP, {loudness}",
     }
-    if found.damage:
-        rows["damage"] = f"[yellow]{escape(found.damage)}[/]"
+    if result.damage:
+        rows["damage"] = f"[yellow]{escape(result.damage)}[/]"
     if levels.full_scale:
         runs = f"{levels.clipped_runs:,} stretches of 3 and more" if levels.clipped_runs else "none in a row"
         rows["clipping"] = f"[yellow]{levels.full_scale:,} samples at full scale, {runs}[/]"
@@ -172,12 +172,12 @@ def show(found: Inspection, last: bool) -> None:
         rows["bits in use"] = f"{levels.bits} of {info.bits}"
     if edge.found:
         rows["edge"] = f"{edge.cutoff_hz / 1000:.1f} kHz, {edge.slope:.0f} dB/octave, {edge.drop_db:.0f} dB deep"
-    rows["looks"] = found.looks
+    rows["looks"] = result.looks
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]{escape(str(found.path))}[/]")
+    console.print(f"[bold]{escape(str(result.path))}[/]")
     for name, value in rows.items():
         console.print(f"  [dim]{name:<11}[/]  {value}")
-    console.print(f"  [cyan]→ {escape(found.advice)}[/]" + "\n" * (not last))
+    console.print(f"  [cyan]→ {escape(result.advice)}[/]" + "\n" * (not last))
 
 
 def _finite(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""What a look inside a recording finds: its header, its levels, where its content ends, and what could be added."""
+"""The facts about a recording: its header, its levels, where its content ends, and what could be added."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from upscaler_core.files import open_recording
 from upscaler_core.pipeline import FULL_BAND_HZ
 
 RESTORED_TO_HZ = 24_000
-"""Enhancement models work at 48 kHz: above this nothing is restored."""
+"""Enhancement models work at 48 kHz: nothing is restored above this frequency, Hz."""
 COMMON_RATES = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000)
-CODED_HZ = (12_200, 20_600)
-"""Where MP3, AAC, Vorbis and Opus cut music off, in files of up to 48 kHz."""
-ABRUPT = 90.0
-"""dB an octave: converters and codecs are steeper, microphones and rooms are not."""
+"""Sample rates, Hz, from which a recording may have been upsampled."""
+CODEC_CUTOFF_HZ = (12_200, 20_600)
+"""The range in which MP3, AAC, Vorbis and Opus cut music off, in files of up to 48 kHz."""
+STEEP_DB_PER_OCTAVE = 90.0
+"""Converters and codecs have steeper edges than this; microphones and rooms do not."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """All findings about a file."""
+    """All facts about a file."""
 
     path: Path
     info: AudioInfo
@@ -31,22 +32,28 @@ class Inspection:
 
     @property
     def seconds(self) -> float:
-        """Length of what could be decoded."""
+        """Length of the part that could be decoded, seconds."""
         return self.levels.frames / self.info.rate
 
     @property
     def upsampled_from(self) -> int | None:
-        """The rate, Hz, at whose Nyquist frequency the content ends abruptly; None where it does not, or a codec might."""
-        return None if self.lossy else resampled_from(self.bandwidth, self.info.rate)
+        """The sample rate, Hz, from which the file was upsampled; None if the content does not end abruptly at the Nyquist
+        frequency of a common rate, or if a codec may have ended it.
+        """
+        return None if self.lossy else source_rate(self.bandwidth, self.info.rate)
 
     @property
     def lossy(self) -> bool:
-        """Whether the content ends as lossy codecs end it."""
-        return self.info.rate <= 48_000 and self.bandwidth.slope > ABRUPT and within(self.bandwidth.cutoff_hz, CODED_HZ)
+        """Whether the content ends as after a lossy codec."""
+        return (
+            self.info.rate <= 48_000
+            and self.bandwidth.slope > STEEP_DB_PER_OCTAVE
+            and within(self.bandwidth.cutoff_hz, CODEC_CUTOFF_HZ)
+        )
 
     @property
     def looks(self) -> str:
-        """What the spectrum looks, in a few words that follow "looks"."""
+        """How the spectrum looks, in words that follow "looks"."""
         if not self.bandwidth.found:
             return "uncut up to the Nyquist frequency"
         if self.lossy:
@@ -57,40 +64,43 @@ class Inspection:
 
     @property
     def advice(self) -> str:
-        """What an upscaler could add, in a sentence."""
-        end = self.bandwidth.cutoff_hz
+        """What an upscaler could add, in one sentence."""
+        cutoff = self.bandwidth.cutoff_hz
         if self.levels.peak_db < -200:
             return "silence: nothing to add"
-        if end >= FULL_BAND_HZ:
+        if cutoff >= FULL_BAND_HZ:
             return "full band: nothing to add"
         return (
-            f"content ends at {end / 1000:.1f} kHz: {end / 1000:.1f} to {RESTORED_TO_HZ / 1000:.0f} kHz can be restored"
+            f"content ends at {cutoff / 1000:.1f} kHz: "
+            f"{cutoff / 1000:.1f} to {RESTORED_TO_HZ / 1000:.0f} kHz can be restored"
         )
 
 
 def within(value: float, bounds: tuple[float, float]) -> bool:
-    """Whether a value lies between two."""
+    """Whether a value lies between two bounds, or on one."""
     return bounds[0] <= value <= bounds[1]
 
 
-def resampled_from(bandwidth: Bandwidth, rate: int) -> int | None:
-    """The lowest common rate at whose Nyquist frequency an edge lies: converters are −6 dB at 0.9 to 1.0 of it.
+def source_rate(bandwidth: Bandwidth, rate: int) -> int | None:
+    """The lowest common rate, Hz, at whose Nyquist frequency an edge lies; None if there is none below `rate`.
 
-    >>> resampled_from(Bandwidth(21_500.0, 80.0, 400.0), 96_000)
+    Converters are −6 dB at 0.9 to 1.0 of the Nyquist frequency.
+
+    >>> source_rate(Bandwidth(21_500.0, 80.0, 400.0), 96_000)
     44100
     """
-    if bandwidth.slope <= ABRUPT:
+    if bandwidth.slope <= STEEP_DB_PER_OCTAVE:
         return None
-    nyquists = (lower for lower in COMMON_RATES if lower < rate)
-    return next((low for low in nyquists if within(bandwidth.cutoff_hz, (0.45 * low, 0.505 * low))), None)
+    lower_rates = (lower for lower in COMMON_RATES if lower < rate)
+    return next((low for low in lower_rates if within(bandwidth.cutoff_hz, (0.45 * low, 0.505 * low))), None)
 
 
 def inspect(path: Path, registry: Registry) -> Inspection:
-    """Look inside a file, in two passes and flat memory.
+    """Inspect a file, in two passes. Memory does not grow with its length.
 
     Raises:
-        InputError: nothing can read it, or it holds no audio; the message begins with the path.
-        MissingDependency: what its format needs is not installed.
+        InputError: no reader can read the file, or it holds no audio; the message begins with the path.
+        MissingDependency: something that the file's format needs is not installed.
     """
     with open_recording(path, registry) as recording:
         info = recording.info

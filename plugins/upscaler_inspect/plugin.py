@@ -9,5 +9,5 @@ from upscaler_core import Component, hookimpl
 
 @hookimpl
 def upscaler_commands() -> Iterable[Component]:
-    """The command that looks and changes nothing."""
+    """Offer the command. It only reads files, and changes nothing."""
     return [Component("inspect", "upscaler_inspect.command:Inspect", summary="Look inside recordings.")]

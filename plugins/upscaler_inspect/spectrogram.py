@@ -1,4 +1,4 @@
-"""Draws a spectrogram with what was found, by matplotlib (the extra `plots`)."""
+"""Draws a spectrogram and the facts about a recording, with matplotlib (the extra `plots`)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from upscaler_core.files import atomic_write, open_recording
 from upscaler_inspect.inspection import Inspection
 
 RANGE_DB = 120
-"""From the loudest bin down to black."""
+"""Range of the colours, dB: black is this far below the loudest bin."""
 
 
 def check_plots() -> None:
-    """Make sure that drawing is possible.
+    """Check that matplotlib can be imported.
 
     Raises:
         MissingDependency: matplotlib is not installed.
@@ -28,8 +28,8 @@ def check_plots() -> None:
         ) from None
 
 
-def draw(found: Inspection, target: Path, registry: Registry) -> None:
-    """Draw a file's spectrogram, with what was found, into a PNG file.
+def draw(inspection: Inspection, target: Path, registry: Registry) -> None:
+    """Draw a file's spectrogram, with the facts about it, into a PNG file.
 
     Raises:
         MissingDependency: matplotlib is not installed.
@@ -39,10 +39,10 @@ def draw(found: Inspection, target: Path, registry: Registry) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with open_recording(found.path, registry) as recording:
+    with open_recording(inspection.path, registry) as recording:
         decibels, _ = stream_spectrogram(recording.blocks(), recording.info.rate)
     top = max(-RANGE_DB, float(decibels.max()))
-    khz = found.info.rate / 2000
+    nyquist = inspection.info.rate / 2000
     figure = Figure(figsize=(12, 6), dpi=120, layout="constrained")
     axes = figure.subplots()
     picture = axes.imshow(
@@ -50,29 +50,29 @@ def draw(found: Inspection, target: Path, registry: Registry) -> None:
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        extent=(0, found.seconds, 0, khz),
+        extent=(0, inspection.seconds, 0, nyquist),
         cmap="magma",
         vmin=top - RANGE_DB,
         vmax=top,
     )
-    end = found.bandwidth.cutoff_hz / 1000
-    if found.bandwidth.found:
-        axes.axhline(end, color="white", linewidth=1, linestyle=(0, (6, 4)))
-        label = f"{end:.1f} kHz, {found.bandwidth.slope:.0f} dB/octave"
-        below = end > 0.93 * khz
+    cutoff = inspection.bandwidth.cutoff_hz / 1000
+    if inspection.bandwidth.found:
+        axes.axhline(cutoff, color="white", linewidth=1, linestyle=(0, (6, 4)))
+        label = f"{cutoff:.1f} kHz, {inspection.bandwidth.slope:.0f} dB/octave"
+        below = cutoff > 0.93 * nyquist
         axes.annotate(
             label,
-            (found.seconds, end),
+            (inspection.seconds, cutoff),
             xytext=(-6, -4 if below else 4),
             textcoords="offset points",
             color="white",
             ha="right",
             va="top" if below else "bottom",
         )
-    loudness = "" if found.levels.loudness is None else f"{found.levels.loudness:.1f} LUFS, "
+    loudness = "" if inspection.levels.loudness is None else f"{inspection.levels.loudness:.1f} LUFS, "
     axes.set_title(
-        f"{_plain(found.path.name)} looks {found.looks}\n"
-        f"{found.info.rate / 1000:g} kHz, {loudness}{found.levels.true_peak_db:.1f} dBTP; {found.advice}",
+        f"{_plain(inspection.path.name)} looks {inspection.looks}\n"
+        f"{inspection.info.rate / 1000:g} kHz, {loudness}{inspection.levels.true_peak_db:.1f} dBTP; {inspection.advice}",
         loc="left",
         fontsize=11,
     )
@@ -86,5 +86,5 @@ def draw(found: Inspection, target: Path, registry: Registry) -> None:
 
 
 def _plain(name: str) -> str:
-    """A file name for a title: no mathematics, no bytes that are no text."""
+    """A file name for a title. Bytes that are not text are replaced, and $ does not begin a formula."""
     return name.encode(errors="replace").decode().replace("$", r"\$")

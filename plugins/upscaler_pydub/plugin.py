@@ -1,4 +1,4 @@
-"""What this plugin offers."""
+"""Offers the reader by ffmpeg."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from upscaler_core import Component, hookimpl
 
 @hookimpl
 def upscaler_readers() -> Iterable[Component]:
-    """Everything that libsndfile lacks: what players, phones and cameras write."""
+    """Offer what libsndfile lacks: the formats of players, phones and cameras."""
     suffixes = (
         ".m4a .aac .mp4 .m4b .m4r .alac .mov .3gp .3g2 .wma .asf .wmv .mkv .mka .webm .avi .flv .mpg .mpeg .ts .m2ts "
         ".mts .ac3 .eac3 .dts .thd .mlp .ape .wv .tta .tak .mpc .mp+ .ofr .shn .amr .awb .dsf .dff .ra .rm .spx .adts"

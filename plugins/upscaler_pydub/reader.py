@@ -1,13 +1,13 @@
 """Reads audio through ffmpeg, as 32-bit floats and block by block.
 
-From pydub comes only which ffmpeg to run. Its `AudioSegment` holds the whole file in memory, and as integers, which
-would cut float and lossy sources off at full scale; so the samples come straight through a pipe.
+pydub only says which ffmpeg to run. Its `AudioSegment` holds the complete file in memory, and as integers, which would cut
+off float and lossy sources at full scale. So the samples come straight through a pipe.
 
-A lossy coder delays the signal and pads its end. What the file says of that is honoured: the edit list of M4A, MP4 and
-MOV, and the delay of Opus in MKV and WebM. Where nothing is said,
-the coder's delay stays at the beginning: as ffmpeg writes them, 1024 samples for AAC that is bare or in MKV, MPEG-TS or
-fragmented MP4, 256 for AC-3, 512 for DTS, 1105 for MP3 in AVI. WMA by ffmpeg's own coder begins 2048 samples late at
-44.1 kHz: its decoder drops more than that coder adds.
+A lossy coder delays the signal and pads its end. Where the file states this, it is corrected: by the edit list of M4A, MP4
+and MOV, and by the delay of Opus in MKV and WebM. Where the file states nothing, the coder's delay stays at the beginning.
+As ffmpeg writes them, it is 1024 samples for AAC that is bare or in MKV, MPEG-TS or fragmented MP4, 256 for AC-3, 512 for
+DTS, 1105 for MP3 in AVI. WMA by ffmpeg's own coder begins 2048 samples late at 44.1 kHz: its decoder drops more than that
+coder adds.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from upscaler_core import AudioInfo, InputError, Options
 from upscaler_pydub import programs
 
 RATES = range(1_000, 768_001)
-"""Sample rates that are believed, Hz."""
+"""Sample rates that a header can truly state, Hz."""
 CHANNELS = 64
-"""Most channels that are believed."""
+"""The most channels that are read."""
 
 _LARGEST = 1 << 20  # frames of a block
 _PADDING = 4096  # samples that a coder may add at the end: two frames of AAC with half the rate
-_LISTS = (b"#EXTM3U", b"ffconcat", b"v=0")  # what ffmpeg would follow to other files or, in vain, to the network
-_SURE = 25  # of 100: ffmpeg's own threshold for a guess at a format that it looks at again
+_LISTS = (b"#EXTM3U", b"ffconcat", b"v=0")  # ffmpeg would open the files and addresses in them
+_SURE = 25  # of 100: below this score ffmpeg itself takes its guess of a format for uncertain
 _LOSSLESS = re.compile(r"pcm_[suf]\d.*|alac|flac|ape|wavpack|tta|tak|mlp|truehd|wmalossless|shorten|mp4als|ralf")
 _TAGS = {
     **{name: name for name in ("title", "artist", "album", "date", "genre", "comment", "copyright")},
@@ -79,12 +79,12 @@ class FfmpegSource(AbstractContextManager["FfmpegSource"]):
         self._filters = _unchanging(probed["streams"][0], self.info.rate)
 
     def __exit__(self, *_: object) -> None:
-        """Close; nothing is held open between passes."""
+        """Close; no process runs between passes."""
 
     def blocks(self, frames: int) -> Iterator[Tensor]:
         """Yield contiguous float32 `[channel, time]` blocks of at most `frames` samples, from the first one.
 
-        `damage` then says what was wrong.
+        `damage` then describes what was wrong.
 
         Raises:
             InputError: nothing in it can be decoded.
@@ -94,18 +94,19 @@ class FfmpegSource(AbstractContextManager["FfmpegSource"]):
         with programs.decode(self._ffmpeg, self._path, self._filters) as decoding:
             size = 4 * self.info.channels
             raw = iter(lambda: decoding.samples.read(size * min(frames, _LARGEST)), b"")
-            whole = (np.frombuffer(data, "<f4", len(data) // size * self.info.channels) for data in raw)
-            samples = (data.reshape(-1, self.info.channels) for data in whole)
+            interleaved = (np.frombuffer(data, "<f4", len(data) // size * self.info.channels) for data in raw)
+            samples = (data.reshape(-1, self.info.channels) for data in interleaved)
             for block in samples if self.info.frames is None else _without_padding(samples, self.info.frames):
                 position += len(block)
-                yield torch.from_numpy(np.array(block.T, order="C"))  # a copy: what came through the pipe is read-only
+                # A copy, because bytes from the pipe are read-only.
+                yield torch.from_numpy(np.array(block.T, order="C"))
             complaint = decoding.complaint()
         if not position:
             raise InputError(f"ffmpeg cannot decode it: {complaint}" if complaint else "it holds no audio")
         self.damage = self._verdict(position, complaint)
 
     def _verdict(self, read: int, complaint: str | None) -> str | None:
-        """Everything that is wrong, in one sentence."""
+        """Everything that is wrong, in one sentence; None where nothing is."""
         promised, rate = self.info.frames, self.info.rate
         faults = []
         if promised is not None and read < promised:
@@ -152,15 +153,15 @@ def _describe(probed: Mapping[str, Any], unedited: Mapping[str, Any] | None) -> 
 
 
 def _bits(stream: Mapping[str, Any]) -> int | None:
-    told = int(stream.get("bits_per_raw_sample", 0)) or int(stream.get("bits_per_sample", 0))
-    return told or {"u8": 8, "s16": 16, "s32": 32, "flt": 32, "dbl": 64}.get(stream.get("sample_fmt", "").rstrip("p"))
+    stated = int(stream.get("bits_per_raw_sample", 0)) or int(stream.get("bits_per_sample", 0))
+    return stated or {"u8": 8, "s16": 16, "s32": 32, "flt": 32, "dbl": 64}.get(stream.get("sample_fmt", "").rstrip("p"))
 
 
 def _frames(probed: Mapping[str, Any], unedited: Mapping[str, Any], rate: int) -> int | None:
-    """The exact length: MP4 and its kin count in samples; what others say is rounded, or a guess by the bit rate.
+    """The exact length. MP4 and its relatives count in samples; other lengths are rounded, or guessed by the bit rate.
 
-    The edit list leaves out the coder's delay and padding, but ffmpeg's own writer rounds it to 1 ms; where it is within
-    that of the track's own end, the track tells the true one.
+    The edit list leaves out the coder's delay and padding, but ffmpeg's own writer rounds it to 1 ms. Where it ends within
+    1 ms of the track's own end, the track's end is the true one.
     """
     stream, track = probed["streams"][0], unedited["streams"][0]
     if stream.get("start_pts") != 0 or "duration_ts" not in stream:
@@ -174,28 +175,28 @@ def _frames(probed: Mapping[str, Any], unedited: Mapping[str, Any], rate: int) -
     return int(samples * length) or None if samples in (1, 2) else None
 
 
-def _tags(said: Mapping[str, str]) -> dict[str, tuple[str]]:
-    named = {_TAGS[name.lower()]: text.strip() for name, text in said.items() if name.lower() in _TAGS}
+def _tags(texts: Mapping[str, str]) -> dict[str, tuple[str]]:
+    named = {_TAGS[name.lower()]: text.strip() for name, text in texts.items() if name.lower() in _TAGS}
     return {name: (text,) for name, text in named.items() if text}
 
 
 def _unchanging(stream: Mapping[str, Any], rate: int) -> str:
-    """The filter that keeps rate and channels as the first packet has them, where a broadcast changes them midway."""
+    """The filter that keeps the first packet's rate and channels, where a broadcast changes them midway."""
     layout = stream.get("channel_layout", "")
     known = f":channel_layouts={layout}" if re.fullmatch(r"[\w.()]+", layout) and layout != "unknown" else ""
     return f"aformat=sample_fmts=flt:sample_rates={rate}{known}"
 
 
 def _without_padding(blocks: Iterator[NDArray[np.float32]], length: int) -> Iterator[NDArray[np.float32]]:
-    """Leave out what comes after `length`; but if that is more than a coder adds, the length is wrong and all is kept."""
-    position, held = 0, list[NDArray[np.float32]]()
+    """Drop what comes after `length`. But if that is more than a coder adds, the length is wrong, and nothing is dropped."""
+    position, padding = 0, list[NDArray[np.float32]]()
     for block in blocks:
         inside = max(0, min(len(block), length - position))
         position += len(block)
         if inside:
             yield block[:inside]
         if inside < len(block):
-            held.append(block[inside:])
+            padding.append(block[inside:])
         if position - length > _PADDING:
-            yield from held
-            held.clear()
+            yield from padding
+            padding.clear()

@@ -1,1 +1,1 @@
-"""The SoX resampler library, as an optional resampler."""
+"""The SoX resampler library as an optional resampler."""

@@ -1,11 +1,11 @@
-"""libsoxr on windows: each is resampled by itself with its reach on both sides, which is then cut off.
+"""libsoxr on windows: each is resampled by itself, with a receptive field on both sides that is then cut off.
 
-The cut falls on a whole output sample because the reach is a whole number of periods of the ratio. libsoxr's kernels
-end about 150 samples (of the lower rate) from their centre: measured at -300 dB for VHQ, whose steepest kernel is the
-longest; the other qualities leave rounding noise below -150 dB beyond that.
+The receptive field is an integer number of periods of the ratio, so that the cut is at an output sample. libsoxr's kernels
+end about 150 samples (of the lower rate) from their centre. This is measured at -300 dB for VHQ, whose steepest kernel is
+the longest. The other qualities have only rounding noise below -150 dB beyond that.
 
 >>> from upscaler_soxr.plugin import SoxrOptions
->>> Soxr(SoxrOptions()).plan(44100, 48000).reach
+>>> Soxr(SoxrOptions()).plan(44100, 48000).receptive_field
 294
 """
 
@@ -19,11 +19,11 @@ from torch import Tensor
 from upscaler_core import MissingDependency, Plan
 from upscaler_soxr.plugin import SoxrOptions
 
-REACH = 150
-"""Samples of the lower rate."""
+HALF_LENGTH = 150
+"""Samples of the lower rate on each side of a kernel's centre."""
 
 BLOCK = 1 << 17
-"""Samples a call, about."""
+"""Samples in each call, approximately."""
 
 
 class Soxr:
@@ -43,15 +43,15 @@ class Soxr:
         self.quality = options.quality
 
     def plan(self, rate_in: int, rate_out: int) -> Plan:
-        """Lay out the windows for a pair of rates in Hz."""
+        """Plan the windows for a pair of rates in Hz."""
         common = math.gcd(rate_in, rate_out)
-        advance, yields = rate_in // common, rate_out // common
-        periods = max(1, BLOCK // max(advance, yields))
-        margin = math.ceil(REACH * max(1, rate_in / rate_out) / advance)  # periods
-        block_out, cut = yields * periods, yields * margin
+        down, up = rate_in // common, rate_out // common
+        periods = max(1, BLOCK // max(down, up))
+        margin = math.ceil(HALF_LENGTH * max(1, rate_in / rate_out) / down)  # periods
+        block_out, cut = up * periods, up * margin
 
         def function(windows: Tensor, start: int) -> Tensor:
             rows = [self._resample(row.contiguous().numpy(), rate_in, rate_out, self.quality) for row in windows]
             return torch.stack([torch.from_numpy(row[cut : cut + block_out]) for row in rows])
 
-        return Plan(function, advance * periods, block_out, receptive_field=advance * margin)
+        return Plan(function, down * periods, block_out, receptive_field=down * margin)

@@ -1,1 +1,1 @@
-"""torchaudio's resampler, as an optional one."""
+"""torchaudio's resampler as an optional resampler."""

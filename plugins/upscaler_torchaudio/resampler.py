@@ -1,7 +1,7 @@
-"""torchaudio's Kaiser-windowed sinc, one strided convolution with a kernel a phase.
+"""torchaudio's Kaiser-windowed sinc: one strided convolution, with a kernel for each phase.
 
 >>> from upscaler_torchaudio.plugin import TorchaudioOptions
->>> Torchaudio(TorchaudioOptions()).plan(44100, 48000).reach  # doctest: +SKIP
+>>> Torchaudio(TorchaudioOptions()).plan(44100, 48000).receptive_field  # doctest: +SKIP
 147
 """
 
@@ -19,20 +19,20 @@ from upscaler_core import MissingDependency, Plan, UsageError
 from upscaler_torchaudio.plugin import TorchaudioOptions
 
 CALL = 1 << 16
-"""Samples a call, about."""
+"""Samples in each call, approximately."""
 
 LARGEST_KERNEL = 1 << 25
-"""Coefficients. torchaudio keeps every phase, each as long as the kernel and one period: they grow with L·M."""
+"""Coefficients. torchaudio stores all phases, each as long as the kernel and one period: their size grows with L·M."""
 
 
 def transforms() -> Any:
-    """Import `torchaudio.transforms`, beside a CPU torch too.
+    """Import `torchaudio.transforms`, also with a torch that was built for CPUs.
 
-    The Linux wheel's compiled extension is linked to CUDA, so that importing the package fails beside a torch without
-    it. Nothing here needs the extension: a stand-in that says so lets the rest be imported.
+    The compiled extension of the Linux wheel is linked to CUDA. So importing the package fails with a torch without CUDA.
+    Nothing here needs the extension: with a stub that declares it unavailable, the rest can be imported.
 
     Raises:
-        MissingDependency: it is not installed, or does not fit the installed torch.
+        MissingDependency: torchaudio is not installed, or does not fit the installed torch.
     """
     try:
         try:
@@ -65,23 +65,23 @@ class Torchaudio:
         self._transforms = transforms()
 
     def plan(self, rate_in: int, rate_out: int) -> Plan:
-        """Make the kernels for a pair of rates in Hz.
+        """Compute the kernels for a pair of rates in Hz.
 
         Raises:
             UsageError: the ratio, in lowest terms, would need too large a kernel.
         """
         common = math.gcd(rate_in, rate_out)
-        advance, yields = rate_in // common, rate_out // common
-        width = math.ceil(self.options.lowpass_filter_width * max(1, advance / yields) / self.options.rolloff)
-        if yields * (2 * width + advance) > LARGEST_KERNEL:
+        down, up = rate_in // common, rate_out // common
+        width = math.ceil(self.options.lowpass_filter_width * max(1, down / up) / self.options.rolloff)
+        if up * (2 * width + down) > LARGEST_KERNEL:
             raise UsageError(
-                f"torchaudio would need {yields:,} kernels of {2 * width + advance:,} samples from {rate_in} Hz to"
+                f"torchaudio would need {up:,} kernels of {2 * width + down:,} samples from {rate_in} Hz to"
                 f" {rate_out} Hz: use poly-sinc-hq"
             )
         resample = {
             dtype: self._transforms.Resample(
-                advance,
-                yields,
+                down,
+                up,
                 "sinc_interp_kaiser",
                 self.options.lowpass_filter_width,
                 self.options.rolloff,
@@ -90,12 +90,12 @@ class Torchaudio:
             )
             for dtype in (None, torch.float64)
         }
-        margin = -(-width // advance)  # periods: the cut behind it falls on a whole output sample
-        periods = max(1, CALL // max(advance, yields))
-        block_out, cut = yields * periods, yields * margin
+        margin = -(-width // down)  # periods, so that the cut is at an output sample
+        periods = max(1, CALL // max(down, up))
+        block_out, cut = up * periods, up * margin
 
         def function(windows: Tensor, start: int) -> Tensor:
             out: Tensor = resample[torch.float64 if windows.dtype == torch.float64 else None](windows)
             return out[:, cut : cut + block_out]
 
-        return Plan(function, advance * periods, block_out, receptive_field=advance * margin)
+        return Plan(function, down * periods, block_out, receptive_field=down * margin)

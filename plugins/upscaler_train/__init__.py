@@ -1,1 +1,1 @@
-"""Training: a recipe in, checkpoints, logs and a report out."""
+"""Training: a recipe goes in; checkpoints, logs and a report come out. `loop.py` is the place to begin reading."""

@@ -1,4 +1,4 @@
-"""`upscaler train` as it is typed; the work is imported when it is wanted."""
+"""The command line of `upscaler train`. The modules that train are imported when a training starts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from upscaler_core import MissingDependency, Options, discover, run_app
 from upscaler_core.pipeline import Spec, load_form
 
 INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells define it."""
 
 
 class Train:
@@ -23,17 +24,17 @@ class Train:
         pass
 
     def __call__(self, arguments: Sequence[str]) -> int:
-        """Run with the words that follow its name; return the exit code."""
+        """Run with the arguments that follow the command's name; return the exit code."""
         code = run_app(train, "train", arguments)
         if "RANK" in os.environ:
-            from upscaler_train.distributed import leave
+            from upscaler_train.distributed import exit_process
 
-            leave(code)
+            exit_process(code)
         return code
 
     @property
     def form(self) -> type[Spec]:
-        """The recipe's form, for commands that make recipes."""
+        """The recipe's form, for commands that write recipes."""
         from upscaler_train.recipe import RecipeSpec
 
         return RecipeSpec
@@ -70,29 +71,29 @@ def train(
     The run's folder then holds best/ and last/, each with checkpoints and a pipeline.yaml that uses them, log.jsonl,
     tensorboard/, report.md, and what --resume needs to go on exactly where it was, even after a kill -9.
     """
-    _need("accelerate", "tensorboard", "matplotlib")
+    _require_packages("accelerate", "tensorboard", "matplotlib")
     from upscaler_train.display import Display
-    from upscaler_train.distributed import leaving_alike
-    from upscaler_train.recipe import RecipeSpec
-    from upscaler_train.run import Run, refuse_other
+    from upscaler_train.distributed import reporting_lost_processes
+    from upscaler_train.loop import TrainingRun
+    from upscaler_train.recipe import RecipeSpec, check_folder
     from upscaler_train.setup import set_up
 
     registry = discover()
     changes = [*(settings or []), *([f"epochs={epochs}"] if epochs else [])]
     spec = load_form(recipe, RecipeSpec, registry, changes, allow_local_plugins=allow_local_plugins)
     folder = out or Path("runs") / recipe.stem
-    refuse_other(folder, spec, resume)
-    with Display(os.environ.get("RANK", "0") == "0") as display, leaving_alike(folder):
+    check_folder(folder, spec, resume)
+    with Display(os.environ.get("RANK", "0") == "0") as display, reporting_lost_processes(folder):
         setup = set_up(spec, recipe.parent, device, registry, display)
-        over = Run(setup, folder, display).go()
-        setup.accelerator.wait_for_everyone()  # when one is gone, a launcher ends those that are at work
-    if not over:
-        display.say(f"interrupted, and saved: go on with --resume, into {folder}")
+        finished = TrainingRun(setup, folder, display).train()
+        setup.accelerator.wait_for_everyone()  # when one process has ended, a launcher ends those that still work
+    if not finished:
+        display.print(f"interrupted, and saved: go on with --resume, into {folder}")
         raise typer.Exit(INTERRUPTED)
-    display.say(f"done: {folder / 'report.md'}")
+    display.print(f"done: {folder / 'report.md'}")
 
 
-def _need(*packages: str) -> None:
+def _require_packages(*packages: str) -> None:
     """Raise `MissingDependency` unless all are installed."""
     for package in packages:
         if find_spec(package) is None:

@@ -1,4 +1,8 @@
-"""Several processes that train one set of weights, as torchrun or `accelerate launch` starts them; or one alone."""
+"""Several processes that train one set of weights, as torchrun or `accelerate launch` starts them; or one process alone.
+
+FSDP2 keeps tensors in parts, one part in each process (`DTensor`). The functions on tensors here join and split them;
+other tensors pass through unchanged.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from upscaler_core import UpscalerError, UsageError
@@ -21,86 +26,128 @@ from upscaler_core import UpscalerError, UsageError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-PATIENCE = timedelta(hours=1)
-"""So long processes wait for one another: the first one decodes new recordings, and scores."""
-
-UNABLE = ("DEEPSPEED", "MEGATRON_LM")
+TIMEOUT = timedelta(hours=1)
+"""Processes wait this long for one another. The first one decodes new recordings, and scores."""
+UNSUPPORTED_ENGINES = ("DEEPSPEED", "MEGATRON_LM")
 
 T = TypeVar("T")
 
 
-def accelerator(device: str, mixed_precision: str) -> Accelerator:
-    """This process's device, and its place among the others.
+def create_accelerator(device: str, mixed_precision: str) -> Accelerator:
+    """This process's device, and its place among the other processes.
 
     Raises:
-        UsageError: accelerate's configuration asks for an engine that this trainer does not know.
+        UsageError: accelerate's configuration asks for an engine that this trainer does not support.
     """
     from accelerate import Accelerator, InitProcessGroupKwargs
 
-    handlers = [InitProcessGroupKwargs(timeout=PATIENCE)]
-    made = Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision, kwargs_handlers=handlers)
-    if made.distributed_type in UNABLE:
-        raise UsageError(f"{made.distributed_type.value} is not supported: use MULTI_GPU, or FSDP with fsdp_version: 2")
-    if made.distributed_type == "FSDP":
-        if not made.is_fsdp2:
+    handlers = [InitProcessGroupKwargs(timeout=TIMEOUT)]
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision, kwargs_handlers=handlers)
+    if accelerator.distributed_type in UNSUPPORTED_ENGINES:
+        name = accelerator.distributed_type.value
+        raise UsageError(f"{name} is not supported: use MULTI_GPU, or FSDP with fsdp_version: 2")
+    if accelerator.distributed_type == "FSDP":
+        if not accelerator.is_fsdp2:
             raise UsageError("FSDP is supported in its second version: write fsdp_version: 2 under fsdp_config")
-        made.state.fsdp_plugin.mixed_precision_policy = None  # it rounds inputs, too; autocast does not
-        warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)  # nothing here writes into an output
-    return made
+        accelerator.state.fsdp_plugin.mixed_precision_policy = None  # it rounds inputs, too; autocast does not
+        warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)  # no code here writes into an output
+    return accelerator
 
 
-def shared(accelerator: Accelerator, module: nn.Module, optimizer: Optimizer) -> tuple[Any, Any]:
-    """A module that learns together with its copies or parts in the other processes, and its optimizer.
+def prepare(accelerator: Accelerator, module: nn.Module, optimizer: Optimizer) -> tuple[Any, Any]:
+    """A module that is trained together with its copies or parts in the other processes, and its optimizer.
 
     Raises:
-        UsageError: accelerate's configuration does not fit it.
+        UsageError: accelerate's configuration does not fit the module.
     """
     try:
-        both: tuple[Any, Any] = accelerator.prepare(module, optimizer)
+        prepared: tuple[Any, Any] = accelerator.prepare(module, optimizer)
     except ValueError as error:
         raise UsageError(f"accelerate's configuration does not fit the models: {error}") from None
-    return both
+    return prepared
 
 
-def in_any(accelerator: Accelerator, *facts: bool) -> list[bool]:
-    """Whether each of some facts is so in any process; all of them must ask."""
-    counts = accelerator.reduce(torch.tensor(facts, dtype=torch.float32, device=accelerator.device))
+def any_process(accelerator: Accelerator, *conditions: bool) -> list[bool]:
+    """Whether each condition is true in any process. All processes must call this together."""
+    counts = accelerator.reduce(torch.tensor(conditions, dtype=torch.float32, device=accelerator.device))
     return [count > 0 for count in counts.tolist()]
 
 
-def from_main(value: T) -> T:
-    """The main process's value, in every one; all of them must ask."""
+def from_main_process(value: T) -> T:
+    """The main process's value, in every process. All processes must call this together."""
     from accelerate.utils import broadcast_object_list
 
     (value,) = broadcast_object_list([value])
     return value
 
 
+def full_tensor(tensor: Tensor) -> Tensor:
+    """A tensor with the parts that the other processes keep. All processes must call this together."""
+    if not isinstance(tensor, DTensor):
+        return tensor
+    gathered: Tensor = tensor.detach().full_tensor()  # type: ignore[attr-defined]  # detach() is typed to lose its class
+    return gathered
+
+
+def distribute_like(tensor: Tensor, model: Tensor) -> Tensor:
+    """A full tensor, in the parts in which `model`, of the same shape, is kept."""
+    if not isinstance(model, DTensor) or tensor.shape != model.shape:
+        return tensor
+    here = tensor.to(model.device)
+    return distribute_tensor(here, model.device_mesh, model.placements, src_data_rank=None)
+
+
+class FullTensors(nn.Module):
+    """A module's weights and buffers as full tensors in every process. All processes must iterate together."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.source = [module]  # in a list, so that the module does not become a part of this one
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """The weights, in the module's order."""
+        return (cast("nn.Parameter", full_tensor(weight)) for weight in self.source[0].parameters(recurse))
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers. Every process has them in full already."""
+        return self.source[0].buffers(recurse)
+
+
+def ignore_interrupts(worker: int) -> None:
+    """Leave the handling of Ctrl-C to the main process: a terminal sends it to the data workers, too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 @contextmanager
-def leaving_alike(folder: Path) -> Iterator[None]:
-    """Leave with a sentence where another process is lost, which shows in the next exchange with it.
+def reporting_lost_processes(folder: Path) -> Iterator[None]:
+    """Exit with a message if another process is lost, which shows in the next exchange with it.
 
     Raises:
-        UpscalerError: it is.
+        UpscalerError: another process is lost.
     """
     try:
         yield
-    except (RuntimeError, KeyboardInterrupt) as error:  # the launcher interrupts those that are left
-        if not _is_loss(error):
+    except (RuntimeError, KeyboardInterrupt) as error:  # the launcher interrupts the remaining processes
+        if not _is_failed_exchange(error):
             raise
         raise UpscalerError(
             f"another process of this run ended, or cannot be reached: go on with --resume, into {folder}"
         ) from None
     finally:
         if torch.distributed.is_initialized():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may do so yet, and this one is leaving
+            signal.signal(
+                signal.SIGTERM, signal.SIG_IGN
+            )  # the launcher may still send it, and this process ends anyway
 
 
-def leave(code: int) -> None:
-    """End this process at once with an exit code, if it has exchanged anything with others.
+def exit_process(code: int) -> None:
+    """End this process at once with an exit code, if it has exchanged anything with other processes.
 
-    A thread of gloo gives tensors back to Python a moment after an exchange. Where the interpreter is ending by then, it
-    aborts the process, and the launcher calls a run that is done a failure.
+    A thread of gloo gives tensors back to Python a moment after an exchange. If the interpreter is already ending then,
+    the thread aborts the process, and the launcher takes a completed run for a failure.
     """
     if torch.distributed.is_initialized():
         sys.stdout.flush()
@@ -108,8 +155,8 @@ def leave(code: int) -> None:
         os._exit(code)
 
 
-def _is_loss(error: BaseException) -> bool:
-    """Whether an exchange failed, be it before this error."""
+def _is_failed_exchange(error: BaseException) -> bool:
+    """Whether this error, or one that it followed, is a failed exchange between processes."""
     if isinstance(error, torch.distributed.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error)):
         return True
-    return error.__context__ is not None and _is_loss(error.__context__)
+    return error.__context__ is not None and _is_failed_exchange(error.__context__)

@@ -1,4 +1,4 @@
-"""Offers the command `train`."""
+"""The command `train`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from upscaler_core import Component, hookimpl
 
 @hookimpl
 def upscaler_commands() -> Iterable[Component]:
-    """What makes the models' weights."""
+    """The command that trains the models' weights."""
     return [
         Component(
             "train",

@@ -1,30 +1,39 @@
-"""The recipe's form: everything that a training run depends on, in one file."""
+"""The recipe: everything that a training run depends on, in one file. Its form, and the copy of it in a run's folder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import Field
 
-from upscaler_core import Kind, Options, option
+from upscaler_core import Kind, Options, UsageError, option
 from upscaler_core.pipeline import ComponentRef, Fault, Spec
+
+RECIPE = "recipe.yaml"
+"""The copy of the recipe in a run's folder."""
+CHANGEABLE_KEYS = frozenset(
+    {"accumulate", "data", "epochs", "workers", "save_minutes", "patience", "scoring", "search"}
+)
+"""Keys that may differ when a run goes on. `data` is one of them because there may be more recordings by then."""
 
 
 class LossRef(ComponentRef):
-    """A loss, and how much it counts."""
+    """A loss and its weight."""
 
     weight: float = Field(1.0, gt=0, le=1e6, description="factor in the sum of all losses")
 
 
 class RandomRef(ComponentRef):
-    """A degradation, and how often it is applied."""
+    """A degradation and the probability that it is applied."""
 
     probability: float = Field(1.0, ge=0, le=1, description="share of the excerpts that it is applied to")
 
 
 class DataSpec(Options):
-    """Which recordings, and where they are kept decoded. Paths begin at the recipe's folder."""
+    """Which recordings are used, and where they are kept decoded. Relative paths begin at the recipe's folder."""
 
     train: list[str] = option(help="files, folders and globs to train on", min_length=1)
     validation: list[str] = option([], help="files, folders and globs to score on, none of them trained on")
@@ -39,7 +48,7 @@ class DataSpec(Options):
 
 
 class OptimizerSpec(Options):
-    """Adam, with the white paper's numbers (§3.4)."""
+    """Adam. The defaults are the white paper's numbers (§3.4)."""
 
     learning_rate: float = option(1e-4, gt=0, le=1, help="step size of Adam")
     betas: tuple[float, float] = option((0.5, 0.9), help="decay of Adam's two moments")
@@ -122,10 +131,36 @@ class RecipeSpec(Spec):
     search: dict[str, Any] = option({}, help="what `upscaler tune` searches; a training takes no notice of it")
 
     def faults(self) -> Iterator[Fault]:
-        """What depends on several keys."""
+        """Faults that depend on several keys."""
         if any(share < 0 for share in self.data.shares.values()) or sum(self.data.shares.values()) > 1 + 1e-9:
             yield Fault(("data", "shares"), "shares are from 0 to 1, and no more than 1 together")
         if len(self.models) > 1 and self.fusion is None:
             yield Fault(("models",), f"{len(self.models)} models need a fusion: add the key 'fusion'")
         if self.patience and not self.data.validation:
             yield Fault(("patience",), "needs recordings to score on: add data.validation")
+
+
+def recipe_yaml(recipe: RecipeSpec) -> str:
+    """A recipe as YAML, with the defaults of all keys that its file does not have."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def check_folder(folder: Path, recipe: RecipeSpec, resume: bool) -> None:
+    """Check that a folder is free for a new run, or holds the run that is to be resumed.
+
+    Raises:
+        UsageError: the folder holds a run and `resume` is False, or that run began with another recipe.
+    """
+    path = folder / RECIPE
+    if not path.exists():
+        return
+    if not resume:
+        raise UsageError(f"{folder} holds a run: add --resume to go on with it, or name another folder by --out")
+    former, current = yaml.safe_load(path.read_text(encoding="utf-8")), recipe.model_dump(mode="json")
+    former = RecipeSpec.model_construct().model_dump(mode="json") | former  # it may be older than some of the keys
+    changed = [key for key in current if key not in CHANGEABLE_KEYS and current[key] != former.get(key)]
+    if changed:
+        raise UsageError(
+            f"the recipe is not the one that {folder} began with: {', '.join(changed)} changed; "
+            "set it back, or begin another run by --out"
+        )

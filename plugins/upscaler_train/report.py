@@ -1,9 +1,11 @@
-"""The report at a run's end: `report.md`, with curves and spectrograms beside it."""
+"""What a run leaves for people to read: its log (`log.jsonl` and TensorBoard), and the report at its end (`report.md`)."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,65 +13,129 @@ import torch
 from torch import Tensor
 
 from upscaler_core.files import atomic_write
-from upscaler_train.logs import entries
-from upscaler_train.scoring import mean
+from upscaler_train.display import Throughput
+from upscaler_train.scoring import Scores, mean_score
+from upscaler_train.step import StepResult
 
-POINTS = 500
-"""Of a curve; each is the mean of the steps around it."""
+LOG = "log.jsonl"
+MAX_POINTS = 500
+"""Points of a curve. Each is the mean of the steps around it."""
 N_FFT, HOP = 2048, 512
+"""Of the spectrograms, in samples."""
 RANGE_DB = 90.0
+"""Levels further below the loudest one are black."""
+
+
+class TrainingLog:
+    """Both logs of a run: `log.jsonl`, with a JSON object in each line, and TensorBoard's files.
+
+    A killed run may have logged steps after its last saved state. These entries are removed when the log is opened.
+
+    Args:
+        folder: the run's.
+        step: the last step that counts.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        path = folder / LOG
+        if path.exists():
+            entries = [entry for entry in read_log(folder) if entry["step"] <= step] if step else []
+            with atomic_write(path) as part:
+                part.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+        self._file = path.open("a", buffering=1)
+        self._board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+
+    def write_step(self, step: int, epoch: int, result: StepResult, throughput: Throughput) -> None:
+        """Log the result of a step."""
+        losses = {f"loss/{name}": value for name, value in {**result.losses, "all": result.total}.items()}
+        critics = {f"critic/{name}": value for name, value in result.critics.items()}
+        numbers = {"gradient": result.gradient, "learning_rate": result.learning_rate}
+        speed = {
+            "excerpts_per_second": throughput.excerpts_per_second,
+            "waiting_for_data": throughput.waiting_share,
+        }
+        self._write("step", step, {**losses, **critics, **numbers, **speed}, epoch=epoch, **asdict(result))
+
+    def write_scores(self, step: int, name: str, scores: Scores, *, trained: bool) -> None:
+        """Log scores. `trained` = they are the trained system's, and points of TensorBoard's curves."""
+        curves = {f"score/{cutoff} Hz": score for cutoff, score in scores.items()} if trained else {}
+        self._write("score", step, curves, name=name, trained=trained, scores=scores)
+
+    def _write(self, kind: str, step: int, curves: Mapping[str, float], **values: Any) -> None:
+        """Add an entry to `log.jsonl`, and a point to each TensorBoard curve."""
+        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        for name, value in curves.items():
+            self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Close both."""
+        self._file.close()
+        self._board.close()
+
+
+def read_log(folder: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a run's log so far. A kill may have cut the last line short; it is then left out."""
+    with (folder / LOG).open() as file:
+        for line in file:
+            if line.endswith("\n"):
+                yield json.loads(line)
 
 
 def write_report(
     folder: Path,
     facts: Mapping[str, Any],
     metric: str,
-    pictures: Mapping[str, Tensor],
+    signals: Mapping[str, Tensor],
     rate: int,
 ) -> None:
-    """Write the report of a run.
+    """Write the report of a run, with its curves and spectrograms as images.
 
     Args:
         folder: the run's, with its log.
-        facts: what to tell first, by name.
-        metric: what the scores are.
-        pictures: signals `[time]` by title, whose spectrograms are shown one above the other.
-        rate: theirs, Hz.
+        facts: what the report begins with, by name.
+        metric: the name of what the scores measure.
+        signals: `[time]` by title; their spectrograms are shown one above the other.
+        rate: the signals', Hz.
     """
-    logged = list(entries(folder))
-    steps = [entry for entry in logged if entry["kind"] == "step" and entry["applied"]]
-    scores = [entry for entry in logged if entry["kind"] == "score"]
-    parts = [f"# Training run `{folder.resolve().name}`", "", *(f"* {name}: {value}" for name, value in facts.items())]
+    entries = list(read_log(folder))
+    steps = [entry for entry in entries if entry["kind"] == "step" and entry["applied"]]
+    scores = [entry for entry in entries if entry["kind"] == "score"]
+    lines = [f"# Training run `{folder.resolve().name}`", "", *(f"* {name}: {value}" for name, value in facts.items())]
     if steps:
-        _curves(folder / "curves.png", steps, scores, metric)
-        parts += ["", "![losses and scores](curves.png)"]
+        _draw_curves(folder / "curves.png", steps, scores, metric)
+        lines += ["", "![losses and scores](curves.png)"]
     if scores:
-        parts += ["", "## Scores", "", *_scores(scores, metric)]
-    if pictures:
-        _spectrograms(folder / "spectrograms.png", pictures, rate)
-        parts += ["", "## A validation clip", "", "![spectrograms](spectrograms.png)"]
+        lines += ["", "## Scores", "", *_score_table(scores, metric)]
+    if signals:
+        _draw_spectrograms(folder / "spectrograms.png", signals, rate)
+        lines += ["", "## A validation clip", "", "![spectrograms](spectrograms.png)"]
     with atomic_write(folder / "report.md") as part:
-        part.write_text("\n".join(parts) + "\n", encoding="utf-8")
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _scores(entries: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+def _score_table(entries: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+    """The lines of a Markdown table."""
     cutoffs = list(entries[0]["scores"])
     titles = [metric, *(f"{int(cutoff) / 1000:g} kHz" for cutoff in cutoffs), "mean"]
     rows = [
-        [entry["name"], *(f"{entry['scores'][cutoff]:.3f}" for cutoff in cutoffs), f"{mean(entry['scores']):.3f}"]
+        [entry["name"], *(f"{entry['scores'][cutoff]:.3f}" for cutoff in cutoffs), f"{mean_score(entry['scores']):.3f}"]
         for entry in entries
     ]
     return [f"| {' | '.join(row)} |" for row in [titles, ["---"] * len(titles), *rows]]
 
 
-def _curves(path: Path, steps: Sequence[Mapping[str, Any]], scores: Sequence[Mapping[str, Any]], metric: str) -> None:
-    """Losses over steps, and scores with the constant ones as dashed lines."""
+def _draw_curves(
+    path: Path, steps: Sequence[Mapping[str, Any]], scores: Sequence[Mapping[str, Any]], metric: str
+) -> None:
+    """Draw the losses and the scores over the steps. Scores of what is not trained are dashed lines."""
     figure = _figure(12, 4.5)
     left, right = figure.subplots(1, 2)
     for name in steps[0]["losses"]:
-        x, y = _thinned([(entry["step"], entry["losses"].get(name, math.nan)) for entry in steps])
+        x, y = _thin_out([(entry["step"], entry["losses"].get(name, math.nan)) for entry in steps])
         (line,) = left.plot(x, y, alpha=0.3)
-        left.plot(x, _smoothed(y), color=line.get_color(), label=name)
+        left.plot(x, _smooth(y), color=line.get_color(), label=name)
     left.set(xlabel="step", ylabel="loss, weighted", title="losses")
     if all(value > 0 for entry in steps for value in entry["losses"].values()):
         left.set_yscale("log")
@@ -77,8 +143,9 @@ def _curves(path: Path, steps: Sequence[Mapping[str, Any]], scores: Sequence[Map
     right.set(xlabel="step", ylabel=f"{metric}, mean of the cut-offs", title="validation")
     for entry in scores:
         if not entry["trained"]:
-            right.axhline(mean(entry["scores"]), linestyle="--", label=entry["name"], color=f"C{len(right.lines) + 1}")
-    trained = [(entry["step"], mean(entry["scores"])) for entry in scores if entry["trained"]]
+            color = f"C{len(right.lines) + 1}"
+            right.axhline(mean_score(entry["scores"]), linestyle="--", label=entry["name"], color=color)
+    trained = [(entry["step"], mean_score(entry["scores"])) for entry in scores if entry["trained"]]
     if trained:
         right.plot(*zip(*trained, strict=True), marker=".", label="trained")
     if scores:
@@ -86,25 +153,26 @@ def _curves(path: Path, steps: Sequence[Mapping[str, Any]], scores: Sequence[Map
     _save(figure, path)
 
 
-def _smoothed(values: Sequence[float]) -> list[float]:
-    """Mean of a tenth of all values around each: excerpts differ more than a step changes."""
+def _smooth(values: Sequence[float]) -> list[float]:
+    """The mean of the tenth of all values around each. Excerpts differ by more than a step changes."""
     half = max(1, len(values) // 20)
-    around = [values[max(0, k - half) : k + half + 1] for k in range(len(values))]
-    return [sum(part) / len(part) for part in around]
+    neighbours = [values[max(0, k - half) : k + half + 1] for k in range(len(values))]
+    return [sum(near) / len(near) for near in neighbours]
 
 
-def _thinned(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    size = -(-len(points) // POINTS)
+def _thin_out(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """At most `MAX_POINTS` points, as their x and their y."""
+    size = -(-len(points) // MAX_POINTS)
     groups = [points[i : i + size] for i in range(0, len(points), size)]
     x = [sum(x for x, _ in group) / len(group) for group in groups]
     return x, [sum(y for _, y in group) / len(group) for group in groups]
 
 
-def _spectrograms(path: Path, pictures: Mapping[str, Tensor], rate: int) -> None:
-    figure = _figure(10, 2.4 * len(pictures))
-    levels = {title: _level_db(signal) for title, signal in pictures.items()}
+def _draw_spectrograms(path: Path, signals: Mapping[str, Tensor], rate: int) -> None:
+    figure = _figure(10, 2.4 * len(signals))
+    levels = {title: _level_db(signal) for title, signal in signals.items()}
     top = max(float(level.max()) for level in levels.values())
-    for plot, (title, level) in zip(figure.subplots(len(pictures), 1, sharex=True), levels.items(), strict=True):
+    for plot, (title, level) in zip(figure.subplots(len(signals), 1, sharex=True), levels.items(), strict=True):
         seconds = level.shape[1] * HOP / rate
         plot.imshow(
             level.numpy(), origin="lower", aspect="auto", extent=(0, seconds, 0, rate / 2000), cmap="magma",

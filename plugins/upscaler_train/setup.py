@@ -1,4 +1,4 @@
-"""From a recipe to the objects that a run is made of."""
+"""From a recipe to the objects that a training run is made of."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import DataLoader
 
-from upscaler_core import Registry, UsageError
+from upscaler_core import Kind, ModelOptions, Options, Registry, UsageError
 from upscaler_core.models import choose_device, fast_at_bfloat16
-from upscaler_core.pipeline import EnhancementStep
-from upscaler_train import distributed
+from upscaler_core.pipeline import ComponentRef, EnhancementStep
+from upscaler_core.plugins import validate
+from upscaler_train.data.dataset import find_recordings
+from upscaler_train.data.excerpts import Excerpt, Excerpts, collate
+from upscaler_train.data.recordings import Recording, RecordingCache, default_folder
 from upscaler_train.display import Display
-from upscaler_train.excerpts import Excerpt, Excerpts, collate
-from upscaler_train.interrupt import ignore_interrupts
-from upscaler_train.objective import Objective
+from upscaler_train.distributed import create_accelerator, ignore_interrupts
 from upscaler_train.recipe import RecipeSpec
-from upscaler_train.recordings import Cache, Recording, audio_files, default_folder
 from upscaler_train.scoring import Scoring
 from upscaler_train.step import Trainer
-from upscaler_train.system import System
-from upscaler_train.weights import build_models
+from upscaler_train.system import Objective, System
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 PREFETCH = 4
 """Batches that each worker prepares ahead (white paper §4.1)."""
-MOST_WORKERS = 4
+MAX_WORKERS = 4
+"""Processes that prepare excerpts, if the recipe does not say how many."""
 
 
 @dataclass(frozen=True)
-class Setup:
+class TrainingSetup:
     """Everything that a run is made of."""
 
     recipe: RecipeSpec
@@ -46,20 +46,20 @@ class Setup:
     trainer: Trainer
     excerpts: Excerpts
     scoring: Scoring | None
-    an_epoch: int
-    """Steps."""
+    """None if the recipe names no validation recordings."""
+    steps_per_epoch: int
     steps: int
     """Of the whole training."""
 
-    def batches(self, first: int) -> DataLoader[Excerpt]:
-        """This process's share of all steps from one on, across epochs, so that no epoch begins by waiting."""
+    def batches(self, first_step: int) -> DataLoader[Excerpt]:
+        """This process's share of all steps from one on. They run across epochs, so no epoch begins by waiting for data."""
         share = self.recipe.batch // self.accelerator.num_processes
-        place = share * self.accelerator.process_index
-        firsts = [step * self.recipe.batch + place for step in range(first, self.steps)]
+        offset = share * self.accelerator.process_index
+        first_excerpts = [step * self.recipe.batch + offset for step in range(first_step, self.steps)]
         workers = _workers(self.recipe)
         return DataLoader(
             self.excerpts,
-            batch_sampler=[list(range(n, n + share)) for n in firsts],
+            batch_sampler=[list(range(n, n + share)) for n in first_excerpts],
             collate_fn=collate,
             num_workers=workers,
             prefetch_factor=PREFETCH if workers else None,
@@ -68,26 +68,26 @@ class Setup:
         )
 
 
-def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, display: Display) -> Setup:
-    """Build everything that a recipe names, and decode what is not yet decoded.
+def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, display: Display) -> TrainingSetup:
+    """Build everything that a recipe names, and decode recordings that are not yet decoded.
 
     Args:
         recipe: checked.
-        base: where its paths begin.
+        base: the folder where its relative paths begin.
         device: `auto`, `cpu` or `cuda`.
         registry: where components are found.
-        display: shows how far it is.
+        display: shows the progress of decoding.
 
     Raises:
         UpscalerError: something cannot be built, or there is nothing to train on.
     """
     accelerator = _accelerator(choose_device(device), recipe.precision)
-    _refuse_uneven(recipe, accelerator.num_processes)
+    _refuse_uneven_shares(recipe, accelerator.num_processes)
     torch.manual_seed(recipe.seed)
     models = build_models(recipe, registry)
     step = EnhancementStep(
         models,
-        registry.fusion(recipe.fusion.use, **recipe.fusion.options) if recipe.fusion else None,
+        registry.fusion(recipe.fusion.use, recipe.fusion.options) if recipe.fusion else None,
         "mid-side" if recipe.channels == "mid-side" else "independent",
         recipe.keep_source_band,
     )
@@ -97,13 +97,14 @@ def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, disp
         raise UsageError(
             f"{', '.join(objective.adversaries)} is not supported with FSDP: leave it out, or use MULTI_GPU"
         )
-    an_epoch = max(1, recipe.excerpts // recipe.batch)
-    trainer = Trainer(recipe, system, objective, accelerator, an_epoch * recipe.epochs)
+    steps_per_epoch = max(1, recipe.excerpts // recipe.batch)
+    steps = steps_per_epoch * recipe.epochs
+    trainer = Trainer(recipe, system, objective, accelerator, steps)
     with accelerator.local_main_process_first():
-        train, validation = _recordings(recipe, base, system, registry, display)
-    excerpts = Excerpts(recipe, train, system.rate, _whole(recipe.seconds * system.rate, length_multiple))
+        training, validation = _recordings(recipe, base, system, registry, display)
+    excerpts = Excerpts(recipe, training, system.rate, _round_up(recipe.seconds * system.rate, length_multiple))
     scoring = _scoring(recipe, validation, system.rate, length_multiple, registry) if validation else None
-    return Setup(recipe, registry, accelerator, trainer, excerpts, scoring, an_epoch, an_epoch * recipe.epochs)
+    return TrainingSetup(recipe, registry, accelerator, trainer, excerpts, scoring, steps_per_epoch, steps)
 
 
 def _accelerator(device: str, precision: str) -> Accelerator:
@@ -111,38 +112,58 @@ def _accelerator(device: str, precision: str) -> Accelerator:
         raise UsageError("float16 is slow on a CPU: write precision: bfloat16, or auto")
     if precision == "auto":
         precision = "float16" if device == "cuda" else "bfloat16" if fast_at_bfloat16() else "float32"
-    mixed = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[precision]
-    return distributed.accelerator(device, mixed)
+    mixed_precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[precision]
+    return create_accelerator(device, mixed_precision)
 
 
-def _refuse_uneven(recipe: RecipeSpec, count: int) -> None:
-    """Refuse shares of a step that are not equal: the mean of their losses is not that of the step."""
-    parts = count * recipe.accumulate
+def _refuse_uneven_shares(recipe: RecipeSpec, processes: int) -> None:
+    """Refuse parts of a step that are not of equal size: the mean of their losses would not be the loss of the step."""
+    parts = processes * recipe.accumulate
     if recipe.batch % parts:
         raise UsageError(
-            f"batch: {recipe.batch} excerpts cannot be shared evenly, processes × accumulate being {count} × "
+            f"batch: {recipe.batch} excerpts cannot be shared evenly, processes × accumulate being {processes} × "
             f"{recipe.accumulate}: write a multiple of {parts}"
         )
+
+
+def build_models(recipe: RecipeSpec, registry: Registry) -> dict[str, Any]:
+    """The recipe's models. Those with weights begin untrained, unless the recipe names a checkpoint.
+
+    Raises:
+        UpscalerError: a model cannot be built.
+    """
+    return {
+        name: registry.model(model.use, _model_options(recipe, model, registry))
+        for name, model in recipe.models.items()
+    }
+
+
+def _model_options(recipe: RecipeSpec, model: ComponentRef, registry: Registry) -> Options:
+    options = validate(registry.find(Kind.MODEL, model.use).component, model.options)
+    precision = recipe.precision if recipe.precision in ("float32", "bfloat16") else "auto"
+    defaults = {"checkpoint": "none", "precision": precision} if isinstance(options, ModelOptions) else {}
+    unset = {name: value for name, value in defaults.items() if name not in options.model_fields_set}
+    return options.model_copy(update=unset)
 
 
 def _recordings(
     recipe: RecipeSpec, base: Path, system: System, registry: Registry, display: Display
 ) -> tuple[list[Recording], list[Recording]]:
-    """The decoded recordings to train on, and to score on."""
+    """The decoded recordings to train on, and those to score on."""
     data = recipe.data
     folder = base / Path(data.cache).expanduser() if data.cache else default_folder()
-    resample = registry.resampler(recipe.resampler.use, **recipe.resampler.options)
-    cache = Cache(folder, data.cache_gib * 2**30, system.rate, resample, registry, system.other_rates)
-    train, validation = (audio_files(patterns, base, registry) for patterns in (data.train, data.validation))
-    if both := set(train) & set(validation):
+    resample = registry.resampler(recipe.resampler.use, recipe.resampler.options)
+    cache = RecordingCache(folder, data.cache_gib * 2**30, system.rate, resample, registry, system.other_rates)
+    training, validation = (find_recordings(patterns, base, registry) for patterns in (data.train, data.validation))
+    if both := set(training) & set(validation):
         raise UsageError(f"{min(both)} is to be trained on and scored on: take it out of one of the two")
-    paths = [*train, *validation]
-    found = list(display.track(cache.recordings(paths, display.warn), len(paths), "decoding"))
-    parts = found[: len(train)], found[len(train) :]
-    usable = [[recording for recording in part if recording] for part in parts]
-    if not usable[0]:
+    paths = [*training, *validation]
+    decoded = list(display.track(cache.recordings(paths, display.warn), len(paths), "decoding"))
+    usable_training = [recording for recording in decoded[: len(training)] if recording]
+    usable_validation = [recording for recording in decoded[len(training) :] if recording]
+    if not usable_training:
         raise UsageError("none of the recordings to train on can be used")
-    return usable[0], usable[1]
+    return usable_training, usable_validation
 
 
 def _scoring(
@@ -151,20 +172,24 @@ def _scoring(
     return Scoring(
         recipe.scoring,
         recordings,
-        registry.metric(recipe.metric.use, **recipe.metric.options),
-        registry.resampler(recipe.resampler.use, **recipe.resampler.options),
+        registry.metric(recipe.metric.use, recipe.metric.options),
+        registry.resampler(recipe.resampler.use, recipe.resampler.options),
         rate,
-        _whole(recipe.scoring.seconds * rate, length_multiple),
+        _round_up(recipe.scoring.seconds * rate, length_multiple),
         1 if recipe.channels == "mono" else 2,
     )
 
 
-def _whole(samples: float, length_multiple: int) -> int:
-    """The next whole number of granules."""
-    return math.ceil(samples / length_multiple) * length_multiple
+def _round_up(samples: float, multiple: int) -> int:
+    """The next multiple that is not below a number of samples.
+
+    >>> _round_up(4_800.0, 256)
+    4864
+    """
+    return math.ceil(samples / multiple) * multiple
 
 
 def _workers(recipe: RecipeSpec) -> int:
     if recipe.workers is not None:
         return recipe.workers
-    return 0 if sys.platform == "win32" else min(MOST_WORKERS, os.cpu_count() or 1)
+    return 0 if sys.platform == "win32" else min(MAX_WORKERS, os.cpu_count() or 1)

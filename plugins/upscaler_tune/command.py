@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from upscaler_core import Kind, MissingDependency, Options, discover, run_app
+from upscaler_core import MissingDependency, Options, discover, run_app
 from upscaler_core.pipeline import load_form
-from upscaler_core.plugins import Metric
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -99,7 +98,7 @@ def tune(
     name = study or recipe.stem
     folder = out or Path("studies") / name
     location = storage or str(folder / "journal.log")
-    metric: Metric = registry.build(Kind.METRIC, spec.metric.use, spec.metric.options)
+    metric = registry.metric(spec.metric.use, spec.metric.options)
     definition, scorings = study_definition(spec, space), scorings_of(spec)
     opened_storage = open_storage(location)
     with storage_errors(location):

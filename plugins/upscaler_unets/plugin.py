@@ -1,6 +1,6 @@
-"""What this plugin offers."""
+"""The components of this plugin."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
 from upscaler_core import Component, ModelOptions, hookimpl, option
@@ -9,7 +9,7 @@ Part = Literal["gate", "noise", "style", "skips"]
 
 
 class UNetOptions(ModelOptions):
-    """What both networks' options have in common."""
+    """The options that both networks have."""
 
     at_run_time: ClassVar[frozenset[str]] = ModelOptions.at_run_time | {"other_rates"}
 
@@ -26,6 +26,8 @@ class UNetOptions(ModelOptions):
 class WaveformUNetOptions(UNetOptions):
     """Options of `waveform-unet`."""
 
+    foreign_parts: ClassVar[Mapping[str, str]] = {"state_dict": "-wave"}  # of the white paper's checkpoint (§6.1)
+
     num_layers: int = option(4, ge=3, le=6, help="levels, each at a quarter of the rate of the one before")
 
 
@@ -33,6 +35,7 @@ class SpectralUNetOptions(UNetOptions):
     """Options of `spectral-unet`."""
 
     at_run_time: ClassVar[frozenset[str]] = UNetOptions.at_run_time | {"shifts"}
+    foreign_parts: ClassVar[Mapping[str, str]] = {"spectral_state_dict": "-spec"}  # of the white paper's checkpoint
 
     num_layers: int = option(4, ge=3, le=6, help="levels, each at half or a quarter of the frequencies before")
     shifts: Literal[1, 2] = option(1, help="delays of the frames by which the network runs; the mean is taken")

@@ -1,10 +1,10 @@
-"""`waveform-unet`: a 1-D U-Net that adds to the baseline what it lacks (white paper §2.2.2).
+"""`waveform-unet`: a 1-D U-Net that predicts what the baseline lacks (white paper §2.2.2).
 
     baseline ─┬─ ÷ envelope ─ 4 samples a frame ─ conv ─ U-Net ─ conv ─ 4 samples a frame ─ × envelope ─ (+) ─► estimate
               └──────────────────────────────────────────────────────────────────────────────────────────┘
 
-No layer runs at the full rate. The envelope, the RMS over some 50 ms, makes the network deaf to level: a quiet passage is
-restored as a loud one is, and silence adds nothing.
+No layer runs at the full rate. The input is divided by its envelope, the RMS over some 50 ms, so that its level does not
+matter: a quiet passage is restored as a loud one is, and nothing is added to silence.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from upscaler_unets.plugin import WaveformUNetOptions
 from upscaler_unets.unet import UNet, shape_of
 
 PATCH = 4
-"""Samples a frame of the finest level; also frames of each level that make one of the next."""
+"""Samples in each frame of the finest level; also the frames of each level that make one of the next."""
 KERNEL = 7
 BLOCK = 256
-"""Samples of which the envelope takes one mean."""
+"""Samples over which the envelope takes each of its means."""
 FLOOR = 1e-5
-"""Of the envelope, full scale ±1.0: what is quieter is not raised further."""
+"""The least envelope, full scale ±1.0. Quieter inputs are not amplified further."""
 
 
 class WaveformUNet(nn.Module):
@@ -61,7 +61,7 @@ class WaveformUNet(nn.Module):
 
     @staticmethod
     def options_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
-        """The options that a state dict tells."""
+        """The options that shape the model, read from the shapes of its weights."""
         return shape_of(state)
 
     def forward(self, baseline: Tensor, conditions: Conditions) -> Estimate:
@@ -75,7 +75,7 @@ class WaveformUNet(nn.Module):
 
 
 def envelope(x: Tensor) -> Tensor:
-    """`[batch, 1, time]` -> its RMS over nine blocks, weighted by a triangle, at every sample.
+    """The RMS at every sample, over nine blocks and weighted by a triangle: `[batch, 1, time]` -> the same shape.
 
     >>> import torch
     >>> float(envelope(torch.full((1, 1, 8192), 0.5)).mean())

@@ -5,14 +5,14 @@ import math
 import pytest
 import torch
 
-from upscaler_convnext.griffin_lim import with_phases
+from upscaler_convnext.translated_phases import add_phases
 from upscaler_core import Conditions, Estimate, Pipeline, StftConfig, discover, stft
 from upscaler_core.pipeline.spec import Chunk
 from upscaler_core.plugins import Trainable
 from upscaler_core.testing import contract_failures, signals
 from upscaler_core.testing.signals import decibels
 
-GRID = StftConfig(2048, 512)
+STFT = StftConfig(2048, 512)
 SMALL = {"checkpoint": "none", "precision": "float32", "channels": 32, "blocks": 2}
 
 
@@ -27,30 +27,30 @@ def test_contract(precision):
     assert contract_failures(discover(), entry, precision=precision, channels=32, blocks=2) == []
 
 
-def test_below_the_cutoff_the_source_passes():
+def test_below_the_cutoff_the_source_is_unchanged():
     x = signals.band_limited(48_000, 7_900)[None, :, : 24 * 2048]
     with torch.no_grad():
         out = discover().model("spectral-convnext", **SMALL)(x, conditions()).waveform
-    below, above = (stft(y, GRID)[:, :, :330, 4:-4] for y in (out - x, x))
+    below, above = (stft(y, STFT)[:, :, :330, 4:-4] for y in (out - x, x))
     assert decibels(below.abs(), above.abs()) < -50
-    assert stft(out, GRID)[:, :, 360:, 4:-4].abs().mean() > 100 * stft(x, GRID)[:, :, 360:, 4:-4].abs().mean()
+    assert stft(out, STFT)[:, :, 360:, 4:-4].abs().mean() > 100 * stft(x, STFT)[:, :, 360:, 4:-4].abs().mean()
 
 
-def test_iterations_make_the_magnitudes_hold():
+def test_iterations_bring_the_magnitudes_closer_to_the_prediction():
     low = signals.band_limited(48_000, 8_000)[None, :, : 24 * 2048]
 
     @torch.no_grad()
-    def off(iterations):
+    def error(iterations):
         model = discover().model("spectral-convnext", iterations=iterations, **SMALL)
         model.train()
-        asked = model(low, conditions()).log_magnitude
-        got = stft(model.eval()(low, conditions()).waveform, GRID).abs().clamp(min=1e-4).log()
-        return float((asked - got)[:, :, 350:-1, 8:-8].std())
+        predicted = model(low, conditions()).log_magnitude
+        actual = stft(model.eval()(low, conditions()).waveform, STFT).abs().clamp(min=1e-4).log()
+        return float((predicted - actual)[:, :, 350:-1, 8:-8].std())
 
-    assert off(4) < 0.75 * off(0)
+    assert error(4) < 0.75 * error(0)
 
 
-def test_emphasis_raises_what_stands_out_and_nothing_else():
+def test_emphasis_raises_bursts_and_nothing_else():
     low = signals.band_limited(48_000, 8_000, 4.0)[None, :, : 370 * 512]
     loudness = torch.full((370,), 0.01)
     loudness[180:190] = 0.1
@@ -59,7 +59,7 @@ def test_emphasis_raises_what_stands_out_and_nothing_else():
     @torch.no_grad()
     def level(emphasis):
         model = discover().model("spectral-convnext", emphasis=emphasis, **SMALL)
-        added = stft(model(low, conditions()).waveform, GRID)[0, 0, 360:].abs().square().mean(0)
+        added = stft(model(low, conditions()).waveform, STFT)[0, 0, 360:].abs().square().mean(0)
         return 10 * torch.log10(added)
 
     raised = level(0.1) - level(0.0)
@@ -68,17 +68,17 @@ def test_emphasis_raises_what_stands_out_and_nothing_else():
     assert (level(1.0) - level(0.0)).max() < 3.5
 
 
-def test_what_a_soft_lowpass_left_keeps_its_phases():
+def test_the_slope_of_a_soft_lowpass_keeps_its_phases():
     full = signals.noise((1, 1, 96 * 512))
     spectrum = torch.fft.rfft(full)
     hz = torch.linspace(0, 24_000, spectrum.shape[-1])
     soft = torch.fft.irfft(spectrum / (1 + 3 * (hz / 8_000) ** 12).sqrt())
-    told = stft(full, GRID).abs().log()
-    made = stft(with_phases(told, soft, GRID, torch.tensor([6_000.0]), 48_000, 8), GRID)
+    target = stft(full, STFT).abs().log()
+    restored = stft(add_phases(target, soft, STFT, torch.tensor([6_000.0]), 48_000, 8), STFT)
     slope = slice(260, 380)  # 6 to 9 kHz: 1 to 10 dB too little
-    wanted, given = (stft(x, GRID)[..., slope, 4:-4] for x in (full, soft))
-    assert decibels((given - wanted).abs(), wanted.abs()) > -10
-    assert decibels((made[..., slope, 4:-4] - wanted).abs(), wanted.abs()) < -20
+    original, softened = (stft(x, STFT)[..., slope, 4:-4] for x in (full, soft))
+    assert decibels((softened - original).abs(), original.abs()) > -10
+    assert decibels((restored[..., slope, 4:-4] - original).abs(), original.abs()) < -20
 
 
 @torch.no_grad()
@@ -95,27 +95,27 @@ def test_the_objective_is_the_log_spectral_distance_above_the_cutoff():
     model = discover().model("spectral-convnext", **SMALL).train()
     assert isinstance(model, Trainable)
     target = signals.noise((1, 1, 16 * 2048))
-    truth = stft(target, GRID).abs().log()
+    truth = stft(target, STFT).abs().log()
     for gain_db, bandwidth, expected in ((0, 24_000.0, 0), (20, 24_000.0, 2), (20, None, 2)):
         louder = truth + gain_db / 20 * math.log(10)
-        said = model.objective(Estimate(log_magnitude=louder, grid=GRID), target, conditions(bandwidth=bandwidth))
-        assert float(said["distance"]) == pytest.approx(expected, abs=2e-3)
+        losses = model.objective(Estimate(log_magnitude=louder, grid=STFT), target, conditions(bandwidth=bandwidth))
+        assert float(losses["distance"]) == pytest.approx(expected, abs=2e-3)
     wrong_above = truth.clone()
     wrong_above[:, :, 12_000 * 2048 // 48_000 + 1 :] += 3
-    said = model.objective(Estimate(log_magnitude=wrong_above, grid=GRID), target, conditions(bandwidth=12_000.0))
-    assert float(said["distance"]) == pytest.approx(0, abs=2e-3)
+    losses = model.objective(Estimate(log_magnitude=wrong_above, grid=STFT), target, conditions(bandwidth=12_000.0))
+    assert float(losses["distance"]) == pytest.approx(0, abs=2e-3)
 
 
 def test_it_learns():
-    """A few steps bring it nearer to a signal whose upper band is not what it guessed."""
+    """A few steps bring it nearer to a signal whose upper band differs from the guess."""
     model = discover().model("spectral-convnext", **SMALL).train()
     target = signals.band_limited(48_000, 20_000)[None, :, : 16 * 2048]
     low = signals.band_limited(48_000, 8_000)[None, :, : 16 * 2048]
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    told = conditions(bandwidth=19_000.0)
+    condition = conditions(bandwidth=19_000.0)
     distances = []
     for _ in range(12):
-        (loss,) = model.objective(model(low, told), target, told).values()
+        (loss,) = model.objective(model(low, condition), target, condition).values()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -133,6 +133,6 @@ def test_streamed_is_one_shot_and_dual_mono_is_kept():
         cutoff_hz=7_600.0,
     )
     x = signals.band_limited(16_000, 7_600, 3.0).repeat(2, 1)
-    whole = pipeline(x, 16_000)
-    assert torch.equal(whole[0], whole[1])
-    assert torch.equal(whole, torch.cat(list(pipeline.stream(x.split(1_234, -1), 16_000)), -1))
+    one_shot = pipeline(x, 16_000)
+    assert torch.equal(one_shot[0], one_shot[1])
+    assert torch.equal(one_shot, torch.cat(list(pipeline.stream(x.split(1_234, -1), 16_000)), -1))

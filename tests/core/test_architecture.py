@@ -93,7 +93,7 @@ def strings_of(path: Path) -> set[str]:
 
 def test_the_core_names_no_component():
     """A component's name that is also an English word or a kind, such as `none`, is not what is meant."""
-    common = {*Kind, "linear", "noise", "metric", "level", "stereo", "soundfile"}
+    common = {*Kind, "linear", "noise", "metric", "level", "stereo", "soundfile", "ffmpeg"}
     names = {entry.component.name for entry in discover().entries if entry.plugin.built_in} - common
     core = ROOT / "upscaler_core"
     for path in core.rglob("*.py"):

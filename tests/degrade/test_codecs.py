@@ -59,7 +59,7 @@ def test_the_bandwidth_is_where_a_coded_sweep_ends(name):
 
 def test_mp3_at_64_kbps_cuts_stereo_at_11_khz(beat):
     out = build("mp3", max_kbps=64, vbr_chance=0)(beat, 44_100, seeded())
-    assert out.drawn == {"kbps": 64}
+    assert out.parameters == {"kbps": 64}
     assert out.bandwidth_hz == pytest.approx(11_100, abs=200)
     assert level_above(out.audio, 44_100, 12_000) < level_above(beat, 44_100, 12_000) - 10
 

@@ -16,9 +16,9 @@ def seeded(seed=0):
 @pytest.mark.parametrize("kind", ["white", "pink", "hiss", "hum"])
 def test_the_noise_has_the_drawn_level(kind, speech):
     out = build("noise-floor", kinds=[kind])(speech, RATE, seeded())
-    assert -90 <= out.drawn["level_db"] <= -50
+    assert -90 <= out.parameters["level_db"] <= -50
     added = (out.audio - speech).double()
-    assert float(10 * torch.log10(added.square().mean())) == pytest.approx(out.drawn["level_db"], abs=0.1)
+    assert float(10 * torch.log10(added.square().mean())) == pytest.approx(out.parameters["level_db"], abs=0.1)
 
 
 @pytest.mark.parametrize(("kind", "octave_db"), [("white", 3.01), ("pink", 0.0), ("hiss", 7.5)])

@@ -19,7 +19,7 @@ def seeded(seed=0):
 def test_quantization_keeps_the_textbooks_distance(bits, chance, dither_db):
     x = tone(997, RATE, RATE, amplitude=1 - 2 / 2**bits, dtype=torch.float64)[None]
     out = build("quantization", min_bits=bits, max_bits=bits, dither_chance=chance)(x, RATE, seeded())
-    assert out.drawn == {"bits": bits, "dither": "tpdf" if chance else "none"}
+    assert out.parameters == {"bits": bits, "dither": "tpdf" if chance else "none"}
     assert -decibels(out.audio - x, x) == pytest.approx(6.02 * bits + 1.76 - dither_db, abs=0.3)
     assert len(out.audio.unique()) <= 2**bits
 

@@ -1,4 +1,4 @@
-"""What the resamplers' tests share: the candidates, signals, and how far apart two signals are."""
+"""Shared by the resamplers' tests: the resamplers, signals, and the distance of two signals."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def poly(quality: str = "quality") -> Resample:
 
 def installed() -> dict[str, Resample]:
     """Every resampler that this environment can build."""
-    made = {f"poly-sinc-hq {quality}": poly(quality) for quality in QUALITIES}
+    resamplers = {f"poly-sinc-hq {quality}": poly(quality) for quality in QUALITIES}
     for name in ("linear", "sinc", "soxr", "torchaudio"):
         try:
-            made[name] = UP.resampler(name)
+            resamplers[name] = UP.resampler(name)
         except MissingDependency:
             continue
-    return made
+    return resamplers
 
 
 ALL = installed()

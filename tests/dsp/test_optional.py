@@ -1,4 +1,4 @@
-"""The wrapped libraries when they are missing, cannot be imported, or cannot do what is asked."""
+"""The wrapped libraries when they are missing, cannot be imported, or cannot do what a user wants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers that poly-sinc-hq promises, against analytic signals and against a plain sum."""
+"""The specified numbers of poly-sinc-hq, against analytic signals and against a plain sum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ F32, F64 = torch.float32, torch.float64
 
 
 def response(resample: Resample, a: int, b: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Frequency (of the lower Nyquist) and magnitude of the whole kernel, off one impulse for each input phase."""
+    """Frequency (relative to the lower Nyquist) and magnitude of the kernel, from one impulse for each input phase."""
     common = math.gcd(a, b)
     down, up = a // common, b // common
     gap = down * math.ceil(3000 * max(1, a // b) / down) + 1
@@ -52,7 +52,7 @@ def test_response_of_exact(a: int, b: int) -> None:
     check_response("exact", a, b, F64, ripple=1e-6, edge=0.96, rejection=170)
 
 
-def test_each_quality_is_its_own() -> None:
+def test_each_quality_differs() -> None:
     edges = []
     for quality, rejection in (("fast", 95), ("balanced", 115), ("quality", 130), ("exact", 170)):
         f, h = response(poly(quality), 48000, 96000, F64)
@@ -90,7 +90,7 @@ def test_round_trip(quality: str, dtype: torch.dtype, snr: float) -> None:
 @pytest.mark.parametrize("quality", QUALITIES)
 @pytest.mark.parametrize(("a", "b"), [(44100, 48000), (48000, 32000), (8000, 96000), (11025, 44101), (44101, 11025)])
 def test_equals_the_plain_sum(quality: str, a: int, b: int) -> None:
-    """The naive twin: for each output, the sum over the samples within reach times the Kaiser-windowed sinc."""
+    """The naive method: each output is the sum of the samples around it times the Kaiser-windowed sinc."""
     design = poly(quality).resampler.design  # type: ignore[attr-defined]
     nyquist = min(a, b) / a / 2
     receptive_field = math.ceil(
@@ -106,5 +106,5 @@ def test_equals_the_plain_sum(quality: str, a: int, b: int) -> None:
     out = poly(quality)(x, a, b).numpy()
     for n in np.linspace(0, len(out) - 1, 60).astype(int):
         j = np.arange(max(0, int(n * a / b) - receptive_field - 1), min(len(x), int(n * a / b) + receptive_field + 2))
-        # The polyphase design samples the kernel at the input rate; what folds over there is below the attenuation.
+        # The polyphase design samples the kernel at the input rate; the aliases there are below the attenuation.
         assert abs(out[n] - x.numpy()[j] @ h(n * a / b - j)) < 3 * 10 ** (-design.attenuation_db / 20)

@@ -1,4 +1,4 @@
-"""What every resampler keeps to, ours and the wrapped libraries."""
+"""Properties of all resamplers, our own and the wrapped libraries."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PAIRS = ((44100, 48000), (96000, 44100), (8000, 44100))
 
 
 def cut(x: Tensor, sizes: list[int]) -> Iterator[Tensor]:
-    at = 0
-    while at < x.shape[-1]:
+    start = 0
+    while start < x.shape[-1]:
         for size in sizes:
-            yield x[:, at : at + size]
-            at += size
+            yield x[:, start : start + size]
+            start += size
 
 
 def streamed(resample: Resample, x: Tensor, a: int, b: int, sizes: list[int]) -> Tensor:
@@ -44,9 +44,9 @@ def test_length_is_the_ceiling(resample: Resample, samples: int) -> None:
 def test_streamed_is_one_shot(resample: Resample, dtype: torch.dtype) -> None:
     for a, b in PAIRS:
         x = noise(2, 150_001, dtype, seed=a)
-        whole = resample(x, a, b)
-        assert whole.dtype == dtype
-        assert torch.equal(whole, streamed(resample, x, a, b, [1, 777, 0, 4096, 60_007]))
+        one_shot = resample(x, a, b)
+        assert one_shot.dtype == dtype
+        assert torch.equal(one_shot, streamed(resample, x, a, b, [1, 777, 0, 4096, 60_007]))
 
 
 @pytest.mark.parametrize(("a", "b"), [*WILD, (44100, 384000), (384000, 44100), (3, 1), (1, 3)])
@@ -65,24 +65,24 @@ def test_mono_equals_its_channel(resample: Resample) -> None:
 
 
 @each
-def test_repeats_itself_and_leaves_its_input(resample: Resample) -> None:
+def test_is_deterministic_and_keeps_its_input(resample: Resample) -> None:
     x, y = noise(1, 20_000, seed=1), noise(1, 20_000, seed=2)
-    kept = x.clone()
+    copy = x.clone()
     first = resample(x, 48000, 44100)
     resample(y, 48000, 44100)
     assert torch.equal(first, resample(x, 48000, 44100))
-    assert torch.equal(x, kept)
+    assert torch.equal(x, copy)
 
 
 @each
-def test_results_of_two_calls_live_apart(resample: Resample) -> None:
+def test_results_of_two_calls_are_separate(resample: Resample) -> None:
     plan = resample.plan(44100, 48000)
     shape = plan.rows, plan.receptive_field + plan.block_in + plan.receptive_field
     windows = noise(2 * shape[0], shape[1]).reshape(2, *shape)
     first = plan.function(windows[0], 0)
-    kept = first.clone()
+    copy = first.clone()
     plan.function(windows[1], 0)
-    assert torch.equal(first, kept)
+    assert torch.equal(first, copy)
 
 
 @each

@@ -1,4 +1,4 @@
-"""The null system puts noise where it says, of the level it says, however the signal is cut."""
+"""The null system adds noise in the right place, at the right level, however the signal is cut."""
 
 import math
 
@@ -39,24 +39,26 @@ def test_it_falls_by_12_db_an_octave_from_the_band_below_the_cutoff():
 
 
 def low(x):
-    """What is well below 0.88 of 6 kHz."""
+    """The part of a signal that is well below 0.88 of 6 kHz."""
     spectrum = torch.fft.rfft(x)
     spectrum[..., int(4_500 / 48_000 * x.shape[-1]) :] = 0
     return torch.fft.irfft(spectrum)
 
 
-def test_what_is_louder_than_the_noise_stays():
-    x = signals.noise((1, 48_000))  # full band: the noise is quieter everywhere, but for the bins' own chance
+def test_content_louder_than_the_noise_stays():
+    x = signals.noise((1, 48_000))  # full band: the noise is quieter, except where a bin happens to be quiet
     loud = x + signals.tone(12_000, 48_000, 48_000)
     y = pipeline()(loud, 48_000)
     assert level(y, 11_990, 12_010) == pytest.approx(level(loud, 11_990, 12_010), abs=0.1)
 
 
-def test_chunked_is_whole_and_a_seed_decides():
+def test_chunks_do_not_matter_and_the_seed_does():
     x = signals.band_limited(48_000, 6_000, 6)
-    whole = pipeline(chunk=Chunk(samples=480_000))(x, 48_000)
-    assert signals.decibels(pipeline(chunk=Chunk(samples=20_000, overlap=0))(x, 48_000) - whole, whole - x) < -80
-    assert signals.decibels(pipeline(seed=1)(x, 48_000) - whole, whole - x) > -10
+    one_chunk = pipeline(chunk=Chunk(samples=480_000))(x, 48_000)
+    assert (
+        signals.decibels(pipeline(chunk=Chunk(samples=20_000, overlap=0))(x, 48_000) - one_chunk, one_chunk - x) < -80
+    )
+    assert signals.decibels(pipeline(seed=1)(x, 48_000) - one_chunk, one_chunk - x) > -10
     blocks = torch.cat(list(pipeline().stream(x.split(7_777, -1), 48_000)), -1)
     assert torch.equal(blocks, pipeline()(x, 48_000))
 

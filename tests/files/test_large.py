@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from upscaler_core import discover
-from upscaler_core.files.recording import open_recording
+from upscaler_core.files import open_recording
 
 CHANNELS, BLOCK, BLOCKS = 8, 1 << 20, 129
 FRAMES = BLOCK * BLOCKS + 1_000

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from upscaler_core import AudioInfo, OutputError, discover
-from upscaler_core.files.recording import open_recording
-from upscaler_core.files.tags import complete
+from upscaler_core.files import open_recording
+from upscaler_core.files.tags.reading import complete_tags
 from upscaler_files import plugin
 from upscaler_files.mp3 import Mp3Exporter
 from upscaler_files.ogg import OggExporter, checksum, renumber
@@ -66,7 +66,7 @@ def lag(a: Tensor, b: Tensor) -> int:
 
 def bitrates(data: bytes) -> list[int]:
     """Kilobits a second of every audio frame of an MP3, from the frame headers alone (ISO/IEC 11172-3, 13818-3)."""
-    at, found = 0, []
+    at, rates = 0, []
     if data[:3] == b"ID3":
         at = 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
     while at < len(data):
@@ -80,10 +80,10 @@ def bitrates(data: bytes) -> list[int]:
         )
         rate = (44_100, 48_000, 32_000)[head >> 10 & 3] // {3: 1, 2: 2, 0: 4}[head >> 19 & 3]
         kbps = int(table.split()[head >> 12 & 15])
-        found.append(kbps)
+        rates.append(kbps)
         at += (144_000 if mpeg1 else 72_000) * kbps // rate + (head >> 9 & 1)
     assert at == len(data), "frames to the end"
-    return found[1:]  # the first one holds the counts
+    return rates[1:]  # the first one holds the counts
 
 
 @pytest.fixture
@@ -102,9 +102,9 @@ def test_mp3_has_the_length_and_the_place_of_the_audio(path: Path, rate: int, ch
     for options in modes:
         write(path, audio, "mp3", rate, **options)
         with SoundFileReader().open(path) as written:
-            conditions = written.info
-            assert (conditions.rate, conditions.channels, conditions.frames) == (rate, channels, 30_001)
-            assert conditions.format == "MP3, MPEG Layer III"
+            info = written.info
+            assert (info.rate, info.channels, info.frames) == (rate, channels, 30_001)
+            assert info.format == "MP3, MPEG Layer III"
         back = read(path)
         assert back.shape == audio.shape and lag(audio, back) == 0
 
@@ -116,9 +116,9 @@ def test_ogg_has_the_length_and_the_place_of_the_audio(path: Path, rate: int, ch
     for quality in (0, 8, 10):
         write(path, audio, "ogg", rate, quality=quality)
         with SoundFileReader().open(path) as written:
-            conditions = written.info
-            assert (conditions.rate, conditions.channels, conditions.frames) == (rate, channels, 70_001)
-            assert conditions.format == "Ogg, Vorbis"
+            info = written.info
+            assert (info.rate, info.channels, info.frames) == (rate, channels, 70_001)
+            assert info.format == "Ogg, Vorbis"
         back = read(path)
         assert back.shape == audio.shape and lag(audio, back) == 0
 
@@ -143,11 +143,11 @@ def test_the_best_is_near_the_audio(path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [32_000, 44_100, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_mp3_has_the_constant_bit_rate_that_was_asked_for(path: Path, rate: int, channels: int) -> None:
+def test_mp3_has_the_constant_bit_rate_of_the_option(path: Path, rate: int, channels: int) -> None:
     for kbps in KBPS:
         write(path, recording(rate)[:channels], "mp3", rate, mode="cbr", kbps=kbps)
-        found = bitrates(path.read_bytes())
-        assert set(found) == {kbps} and len(found) >= rate // 1_152
+        rates = bitrates(path.read_bytes())
+        assert set(rates) == {kbps} and len(rates) >= rate // 1_152
         assert path.stat().st_size * 8 / 1_000 == pytest.approx(kbps, rel=0.12)  # with frames at the ends
 
 
@@ -167,9 +167,9 @@ def test_mp3_of_variable_bit_rate_goes_from_v0_to_v9(path: Path) -> None:
     audio, means = recording(5 * RATE), []
     for quality in range(10):
         write(path, audio, "mp3", quality=quality)
-        found = bitrates(path.read_bytes())
-        assert len(set(found)) > 2 and max(found) <= 320
-        means.append(np.mean(found))
+        rates = bitrates(path.read_bytes())
+        assert len(set(rates)) > 2 and max(rates) <= 320
+        means.append(np.mean(rates))
     assert means == sorted(means, reverse=True)
     assert 200 < means[0] < 320 and means[9] < 100
     write(path, audio, "mp3")
@@ -200,22 +200,22 @@ def test_the_defaults_keep_the_treble(path: Path, kind: str, rate: int) -> None:
 @pytest.mark.parametrize(("kind", "channels"), [("mp3", 2), ("ogg", 1), ("ogg", 2), ("ogg", 6)])
 def test_same_audio_same_bytes_however_it_was_cut(tmp_path: Path, kind: str, channels: int) -> None:
     audio = music(200_000, channels)
-    conditions = AudioInfo(RATE, channels, 1, "x", tags={"title": ["T"]})
+    info = AudioInfo(RATE, channels, 1, "x", tags={"title": ["T"]})
     written = set()
     for block in (1 << 30, 65_536, 4_999, 777):
-        write(tmp_path / "x", audio, kind, block=block, source=conditions)
+        write(tmp_path / "x", audio, kind, block=block, source=info)
         written.add((tmp_path / "x").read_bytes())
     assert len(written) == 1
 
 
 def pages(data: bytes) -> list[bytes]:
-    at, found = 0, []
+    at, parts = 0, []
     while at < len(data):
         assert data[at : at + 4] == b"OggS"
         end = at + 27 + data[at + 26] + sum(data[at + 27 : at + 27 + data[at + 26]])
-        found.append(data[at:end])
+        parts.append(data[at:end])
         at = end
-    return found
+    return parts
 
 
 def crc(data: bytes) -> int:
@@ -232,12 +232,12 @@ def test_every_ogg_page_has_the_serial_number_and_a_right_checksum(path: Path) -
     serials = []
     for seed in (0, 1):
         write(path, music(100_000, seed=seed), "ogg")
-        found = pages(path.read_bytes())
-        assert len(found) > 5
-        for page in found:
+        written = pages(path.read_bytes())
+        assert len(written) > 5
+        for page in written:
             assert struct.unpack("<I", page[22:26])[0] == crc(page[:22] + bytes(4) + page[26:])
-        assert len({page[14:18] for page in found}) == 1
-        serials.append(found[0][14:18])
+        assert len({page[14:18] for page in written}) == 1
+        serials.append(written[0][14:18])
     assert serials[0] != serials[1], "files that are strung together need different ones"
 
 
@@ -278,9 +278,9 @@ def test_ogg_gives_every_speaker_its_own(path: Path, channels: int) -> None:
     tones = 0.1 * torch.sin(torch.arange(40_000) * 0.003 * torch.arange(1, channels + 1)[:, None])
     write(path, tones, "ogg")
     stored = torch.from_numpy(sf.read(path, dtype="float32", always_2d=True)[0].T)
-    heard = [int(torch.argmax((tones * row).sum(1).abs())) for row in stored]
+    places = [int(torch.argmax((tones * row).sum(1).abs())) for row in stored]
     wav, vorbis = WAV_SPEAKERS[channels].split(), VORBIS_SPEAKERS[channels].split()
-    assert [wav[i] for i in heard] == vorbis
+    assert [wav[i] for i in places] == vorbis
     with SoundFileReader().open(path) as written:
         read = torch.cat(list(written.blocks(RATE)), 1)
     assert [int(torch.argmax((tones * row).sum(1).abs())) for row in read] == list(range(channels))
@@ -289,7 +289,7 @@ def test_ogg_gives_every_speaker_its_own(path: Path, channels: int) -> None:
 @pytest.mark.parametrize("kind", ["mp3", "ogg"])
 def test_tags_are_carried_over(path: Path, kind: str) -> None:
     unwanted = {"replaygain_track_gain": ["-3 dB"], "software": ["x"]}
-    write(path, music(1_000), kind, source=complete(AudioInfo(RATE, 2, 1, "x", tags={**TAGS, **unwanted}), path))
+    write(path, music(1_000), kind, source=complete_tags(AudioInfo(RATE, 2, 1, "x", tags={**TAGS, **unwanted}), path))
     with open_recording(path, discover()) as written:
         carried = {name: "; ".join(texts) for name, texts in written.info.tags.items()}
         assert carried == {name: "; ".join(texts) for name, texts in TAGS.items()}
@@ -297,7 +297,7 @@ def test_tags_are_carried_over(path: Path, kind: str) -> None:
     data = path.read_bytes()
     assert b"replaygain" not in data.lower()
     if kind == "mp3":
-        assert data[:5] == b"ID3\4\0" and "\3Tïtle 曲".encode() in data  # UTF-8, and said to be
+        assert data[:5] == b"ID3\4\0" and "\3Tïtle 曲".encode() in data  # UTF-8, and output to be
         assert bitrates(data)
 
 
@@ -382,7 +382,7 @@ def run(folder: Path, program: str) -> str:
 
 
 def test_a_rate_that_crashes_libsndfile_never_reaches_it(tmp_path: Path) -> None:
-    said = run(
+    output = run(
         tmp_path,
         """
 from upscaler_core import OutputError
@@ -393,7 +393,7 @@ for rate in (200_001, 352_800, 384_000, 768_000):
         print(error)
 """,
     )
-    assert said.count("192,000 Hz") == 4
+    assert output.count("192,000 Hz") == 4
 
 
 def test_long_blocks_do_not_crash_libsndfile(tmp_path: Path) -> None:
@@ -428,8 +428,8 @@ for rate in (1, 1_000, 7_999, 15_000, 26_000, 40_000, 50_001, 192_000):
 @pytest.mark.parametrize("kind", ["mp3", "ogg"])
 @pytest.mark.parametrize("buffered", [False, True])
 def test_a_full_disk_is_never_lost(path: Path, kind: str, buffered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    audio, conditions = music(20_000), AudioInfo(RATE, 2, 1, "x", tags=TAGS)
-    write(path, audio, kind, source=conditions)
+    audio, info = music(20_000), AudioInfo(RATE, 2, 1, "x", tags=TAGS)
+    write(path, audio, kind, source=info)
     size = path.stat().st_size
     real = Path.open
     for room in (0, 10, 100, size // 2, size - 1):
@@ -444,7 +444,7 @@ def test_a_full_disk_is_never_lost(path: Path, kind: str, buffered: bool, monkey
         with monkeypatch.context() as patch:
             patch.setattr(Path, "open", opened)
             with pytest.raises(OutputError, match="the disk is full"):
-                write(path, audio, kind, source=conditions)
+                write(path, audio, kind, source=info)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

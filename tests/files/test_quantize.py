@@ -24,17 +24,17 @@ def quantized(x: Tensor, bits: int = 16, dither: bool = True, seed: int = 0, cut
 
 def moments(dither: bool) -> list[tuple[float, float]]:
     """Mean (LSB) and variance (LSB²) of the error at DC levels through one LSB."""
-    found = []
+    errors = []
     for step in range(11):
         level = (100 + step / 10) * LSB
         error = quantized(torch.full((1, 1 << 18), level, dtype=torch.float64), dither=dither, seed=step) - level / LSB
-        found.append((error.mean().item(), error.double().var(correction=0).item()))
-    return found
+        errors.append((error.mean().item(), error.double().var(correction=0).item()))
+    return errors
 
 
-def is_clean(found: list[tuple[float, float]]) -> bool:
+def is_clean(errors: list[tuple[float, float]]) -> bool:
     """Whether neither the error's mean nor its power depends on the signal."""
-    return all(abs(mean) < 0.006 and abs(variance - 0.25) < 0.005 for mean, variance in found)
+    return all(abs(mean) < 0.006 and abs(variance - 0.25) < 0.005 for mean, variance in errors)
 
 
 def test_triangular_dither_makes_the_error_independent_of_the_signal() -> None:
@@ -62,9 +62,9 @@ def test_no_dither_and_rectangular_dither_fail_that_test(monkeypatch: pytest.Mon
 def test_cuts_do_not_matter(length: int, cuts: list[int], bits: int, dither: bool) -> None:
     x = 0.2 * torch.randn(3, length, generator=torch.Generator().manual_seed(length))
     x[1, 4_000:13_000] = 0
-    whole = quantized(x, bits, dither, seed=5)
-    assert whole.shape == x.shape and whole.dtype == torch.int32
-    assert torch.equal(quantized(x, bits, dither, 5, tuple(sorted(min(cut, length) for cut in cuts))), whole)
+    uncut = quantized(x, bits, dither, seed=5)
+    assert uncut.shape == x.shape and uncut.dtype == torch.int32
+    assert torch.equal(quantized(x, bits, dither, 5, tuple(sorted(min(cut, length) for cut in cuts))), uncut)
 
 
 def test_channels_share_the_dither_and_seeds_differ() -> None:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from upscaler_core import InputError, Registry
-from upscaler_core.files.recording import open_recording
+from upscaler_core.files import open_recording
 from upscaler_core.plugins import Source
 from upscaler_files import plugin
 
@@ -44,7 +44,7 @@ def opened(path: Path, data: bytes | None = None) -> Source:
     return open_recording(path, REGISTRY)
 
 
-def whole(source: Source, frames: int = 10_000) -> torch.Tensor:
+def all_samples(source: Source, frames: int = 10_000) -> torch.Tensor:
     return torch.cat(list(source.blocks(frames)), 1)
 
 
@@ -57,7 +57,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("container", "coding", "said", "bits", "floating"),
+    ("container", "coding", "description", "bits", "floating"),
     [
         ("WAV", "PCM_U8", "WAV, 8-bit PCM", 8, False),
         ("WAV", "PCM_16", "WAV, 16-bit PCM", 16, False),
@@ -85,12 +85,12 @@ def path(tmp_path: Path) -> Path:
         ("MAT5", "FLOAT", "MAT5, 32-bit float", 32, True),
     ],
 )
-def test_formats(path: Path, container: str, coding: str, said: str, bits: int | None, floating: bool) -> None:
+def test_formats(path: Path, container: str, coding: str, description: str, bits: int | None, floating: bool) -> None:
     audio = music(20_000)
     data = encoded(container, coding, audio)
     with opened(path, data) as source:
         info = source.info
-        assert (info.rate, info.channels, info.format) == (RATE, 2, said)
+        assert (info.rate, info.channels, info.format) == (RATE, 2, description)
         assert (info.bits, info.floating) == (bits, floating)
         blocks = list(source.blocks(3_000))
         assert all(block.dtype == torch.float32 and block.is_contiguous() for block in blocks)
@@ -101,7 +101,7 @@ def test_formats(path: Path, container: str, coding: str, said: str, bits: int |
         assert source.damage is None
         if bits:
             assert (read - torch.from_numpy(audio.T)).abs().max() <= 2.0 ** (1 - min(bits, 24))
-        assert torch.equal(whole(source, 7_777), read)  # from the first sample, whatever the blocks
+        assert torch.equal(all_samples(source, 7_777), read)  # from the first sample, whatever the blocks
 
 
 def test_passes_do_not_disturb_each_other(path: Path) -> None:
@@ -110,7 +110,7 @@ def test_passes_do_not_disturb_each_other(path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_the_record_names_every_suffix_that_libsndfile_can_be_asked_for() -> None:
+def test_the_record_names_every_suffix_that_libsndfile_takes() -> None:
     (reader,) = plugin.upscaler_readers()
     for suffix in (".wav", ".rf64", ".w64", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".caf", ".au", ".voc"):
         assert suffix in reader.suffixes
@@ -133,7 +133,7 @@ def test_file_names_that_are_not_utf8(tmp_path: Path) -> None:
         path.write_bytes(encoded("WAV", "PCM_16", music(100)))
     except OSError:
         pytest.skip("this file system takes only UTF-8 names")
-    assert whole(opened(path)).shape == (2, 100)
+    assert all_samples(opened(path)).shape == (2, 100)
 
 
 def test_memory_does_not_hold_the_file(path: Path) -> None:
@@ -222,13 +222,13 @@ def test_a_failing_disk_is_not_the_end_of_the_file(path: Path, monkeypatch: pyte
 def test_cut_off(path: Path, container: str, coding: str) -> None:
     audio = music(5 * RATE)
     data = encoded(container, coding, audio)
-    intact = whole(opened(path, data))
+    intact = all_samples(opened(path, data))
     source = opened(path, data[: len(data) * 6 // 10])
-    read = whole(source)
+    read = all_samples(source)
     lost = 4_096 if container in ("FLAC", "MP3") else 30_000 if container == "OGG" else 200
     assert 0.6 * audio.shape[0] - lost <= read.shape[1] <= 0.62 * audio.shape[0]
-    kept = read.shape[1] - (2_000 if container in ("MP3", "OGG") else 0)  # lossy decoders need the following frame, too
-    assert torch.equal(read[:, :kept], intact[:, :kept])
+    same = read.shape[1] - (2_000 if container in ("MP3", "OGG") else 0)  # lossy decoders need the following frame, too
+    assert torch.equal(read[:, :same], intact[:, :same])
     assert source.damage and ("cut off" in source.damage or "ends after" in source.damage)
     assert not source.damage.endswith(".")
 
@@ -237,23 +237,23 @@ def test_cut_off(path: Path, container: str, coding: str) -> None:
     ("riff", "size"), [(0xFFFFFFFF, 0xFFFFFFFF), (0, 0), (36, 0), (0xFFFFFFFF, 0), (0, 0xFFFFFFFF)]
 )
 @pytest.mark.parametrize("coding", ["PCM_16", "FLOAT"])
-def test_a_streamed_wav_is_whole(path: Path, riff: int, size: int, coding: str) -> None:
+def test_a_streamed_wav_is_complete(path: Path, riff: int, size: int, coding: str) -> None:
     data = encoded("WAV", coding, music(5_000))
     at = data.find(b"data")
-    expected = whole(opened(path, data))
+    expected = all_samples(opened(path, data))
     data[4:8], data[at + 4 : at + 8] = struct.pack("<I", riff), struct.pack("<I", size)
     source = opened(path, data)
-    assert torch.equal(whole(source), expected)
+    assert torch.equal(all_samples(source), expected)
     assert source.damage is None
 
 
 def test_an_rf64_whose_writer_died(path: Path) -> None:
     data = encoded("RF64", "PCM_24", music(5_000))
-    expected = whole(opened(path, data))
+    expected = all_samples(opened(path, data))
     at = data.find(b"ds64")
     data[at + 8 : at + 32] = bytes(24)
     source = opened(path, data)
-    assert torch.equal(whole(source), expected) and source.damage is None
+    assert torch.equal(all_samples(source), expected) and source.damage is None
 
 
 def test_an_empty_wav_with_tags_behind_is_empty(path: Path) -> None:
@@ -264,27 +264,27 @@ def test_an_empty_wav_with_tags_behind_is_empty(path: Path) -> None:
 
 def test_a_flac_that_does_not_say_its_length(path: Path) -> None:
     data = encoded("FLAC", "PCM_24", music(50_000))
-    expected = whole(opened(path, data))
+    expected = all_samples(opened(path, data))
     data[21] &= 0xF0
     data[22:26] = bytes(4)
     source = opened(path, data)
     assert source.info.frames is None and source.info.seconds is None
     for frames in (1_000, 4_096, 30_000, 1_000_000):
-        assert torch.equal(whole(source, frames), expected)
+        assert torch.equal(all_samples(source, frames), expected)
         assert source.damage is None
     source = opened(path, data[: len(data) // 2])
-    assert 20_000 < whole(source).shape[1] <= 25_000
+    assert 20_000 < all_samples(source).shape[1] <= 25_000
     assert "cannot be decoded beyond" in (source.damage or "")
 
 
 @pytest.mark.parametrize("size", [1, 3_000])
 def test_a_fault_in_the_middle_keeps_the_rest_in_place(path: Path, size: int) -> None:
     data = encoded("FLAC", "PCM_24", music(5 * RATE))
-    expected = whole(opened(path, data))
+    expected = all_samples(opened(path, data))
     middle = len(data) // 2
     data[middle : middle + size] = bytes(byte ^ 0x55 for byte in data[middle : middle + size])
     source = opened(path, data)
-    read = whole(source)
+    read = all_samples(source)
     assert read.shape == expected.shape
     wrong = (read != expected).any(0)
     assert 0 < int(wrong.sum()) <= 4 * 4_096
@@ -296,7 +296,7 @@ def test_invalid_samples_are_silenced_and_counted(path: Path) -> None:
     audio = music(5_000)
     audio[100, 0], audio[200, 1], audio[4_000, 0] = np.nan, np.inf, -np.inf
     source = opened(path, encoded("WAV", "FLOAT", audio))
-    read = whole(source, 1_000)
+    read = all_samples(source, 1_000)
     assert torch.isfinite(read).all() and read[0, 100] == 0
     assert source.damage == "3 samples were not numbers from −2³² to 2³² and were set to 0"
 
@@ -312,7 +312,7 @@ def _frames_of(data: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\1\0" + bytes(128)])
-def test_an_mp3_of_variable_bit_rate_without_a_frame_count_is_read_whole(path: Path, tag: bytes) -> None:
+def test_an_mp3_of_variable_bit_rate_without_a_frame_count_is_read_to_its_end(path: Path, tag: bytes) -> None:
     audio = music(10 * RATE)
     audio[: 5 * RATE] *= 0.001
     data = bytes(encoded("MP3", "MPEG_LAYER_III", audio, compression_level=0.3, bitrate_mode="VARIABLE"))
@@ -320,7 +320,7 @@ def test_an_mp3_of_variable_bit_rate_without_a_frame_count_is_read_whole(path: P
     bare = data[_frames_of(data)[1] :]
     assert sf.info(io.BytesIO(bare)).frames < 0.9 * len(audio)  # what libsndfile makes of it
     source = opened(path, tag + bare)
-    read = whole(source)
+    read = all_samples(source)
     assert len(audio) <= read.shape[1] == source.info.frames <= len(audio) + 3_000
     assert source.damage is None
     loud = 9 * RATE  # past the quiet half, at the decoder's delay
@@ -341,7 +341,7 @@ def test_no_cut_crashes(tmp_path_factory: pytest.TempPathFactory, container: str
     def cut(length: int) -> None:
         try:
             source = opened(path, data[:length])
-            read = whole(source, 5_000)
+            read = all_samples(source, 5_000)
         except InputError:
             return
         assert 0 < read.shape[1] <= 12_000
@@ -389,7 +389,7 @@ def test_wav_of_the_standard_library(path: Path) -> None:
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes(struct.pack("<3h", -32768, 0, 16384))
-    assert whole(opened(path)).tolist() == [[-1.0, 0.0, 0.5]]
+    assert all_samples(opened(path)).tolist() == [[-1.0, 0.0, 0.5]]
 
 
 def test_zero_blocks_of_a_cut_header_are_refused(path: Path) -> None:

@@ -35,7 +35,7 @@ def quantized(
 
 
 def total_error(x: Tensor, bits: int = 16, rate: int = 44_100, dither: str = "shaped") -> np.ndarray:
-    """What became of one channel, less what it was, LSB."""
+    """The quantized samples of one channel minus the samples themselves, LSB."""
     return (quantized(x, bits, rate, dither=dither).double() - x.double() * 2 ** (bits - 1)).numpy()[0]
 
 
@@ -61,7 +61,7 @@ def test_filter(rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_no_filter_of_the_order_is_heard_less(rate: int) -> None:
+def test_no_filter_of_the_order_is_less_audible(rate: int) -> None:
     kilohertz = np.maximum(np.linspace(0, rate / 2000, (1 << 14) + 1), 0.02)
     loudness = 10 ** (-threshold(kilohertz) / 10)
     weights = loudness + PRICE * loudness.mean()
@@ -76,8 +76,8 @@ def test_no_filter_of_the_order_is_heard_less(rate: int) -> None:
 
 
 def test_threshold() -> None:
-    found = threshold(np.array([0.1, 1.0, 3.3, 10.0]))
-    np.testing.assert_allclose(found, [22.95, 3.37, -4.98, 10.58], atol=0.03)  # 4 kHz or so is heard best
+    levels = threshold(np.array([0.1, 1.0, 3.3, 10.0]))
+    np.testing.assert_allclose(levels, [22.95, 3.37, -4.98, 10.58], atol=0.03)  # hearing is best near 4 kHz
 
 
 # --- the noise
@@ -105,7 +105,7 @@ def deviation(error: np.ndarray, taps: tuple[float, ...]) -> float:
     return float(np.sqrt(np.square(10 * np.log10(power / expected))[1:-1].mean()))
 
 
-def test_noise_is_heard_less() -> None:
+def test_noise_is_less_audible() -> None:
     x = sound(1 << 18)
     frequency, shaped = signal.welch(total_error(x), 44_100, nperseg=1024)
     _, white = signal.welch(total_error(x, dither="tpdf"), 44_100, nperseg=1024)
@@ -117,22 +117,22 @@ def test_noise_is_heard_less() -> None:
 
 def levels() -> list[np.ndarray]:
     """The errors e, before the filter, at DC levels through one LSB."""
-    found = []
+    errors = []
     for step in range(11):
         x = torch.full((1, 1 << 17), (100 + step / 10) / 2**15, dtype=torch.float64)
-        found.append(signal.lfilter([1], [1, *TAPS], total_error(x)))
-    return found
+        errors.append(signal.lfilter([1], [1, *TAPS], total_error(x)))
+    return errors
 
 
-def is_clean(found: list[np.ndarray]) -> bool:
+def is_clean(errors: list[np.ndarray]) -> bool:
     """Whether the errors are those of triangular dither: of mean 0 and variance 0.25, white, whatever was rounded."""
     return all(
         abs(e.mean()) < 0.006
         and abs(e.var() - 0.25) < 0.005
         and abs(np.mean(e[1:] * e[:-1])) < 0.005
         and np.abs(e).max() <= 1.5
-        for e in found
-    ) and all(abs(variance - 0.25) < 0.01 for variance in variances(np.concatenate(found)))
+        for e in errors
+    ) and all(abs(variance - 0.25) < 0.01 for variance in variances(np.concatenate(errors)))
 
 
 def variances(e: np.ndarray) -> list[float]:
@@ -156,8 +156,8 @@ def test_feedback_leaves_the_error_independent_of_the_signal() -> None:
 
 def test_rectangular_and_no_dither_fail_that_test(monkeypatch: pytest.MonkeyPatch) -> None:
     rectangular(monkeypatch)
-    found = levels()
-    assert not is_clean(found) and np.ptp(variances(np.concatenate(found))) > 0.2
+    errors = levels()
+    assert not is_clean(errors) and np.ptp(variances(np.concatenate(errors))) > 0.2
     monkeypatch.setattr(quantize, "noise", lambda seed, layer, start, length, *, uniform: torch.full((length,), 0.5))
     assert not is_clean(levels())
 
@@ -186,9 +186,9 @@ def test_the_recursion_is_its_definition() -> None:
 def test_cuts_do_not_matter(length: int, cuts: list[int], bits: int) -> None:
     x = sound(3 * length).view(3, length).float()
     x[1, 4_000:13_000] = 0
-    whole = quantized(x, bits)
-    assert whole.shape == x.shape and whole.dtype == torch.int32
-    assert torch.equal(quantized(x, bits, cuts=tuple(sorted(min(cut, length) for cut in cuts))), whole)
+    uncut = quantized(x, bits)
+    assert uncut.shape == x.shape and uncut.dtype == torch.int32
+    assert torch.equal(quantized(x, bits, cuts=tuple(sorted(min(cut, length) for cut in cuts))), uncut)
 
 
 def test_channels_share_the_dither_and_seeds_differ() -> None:

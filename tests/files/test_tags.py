@@ -27,11 +27,12 @@ from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 from upscaler_core import AudioInfo, OutputError, Pipeline, discover
-from upscaler_core.files import ID3_FRAMES
-from upscaler_core.files import tags as found
-from upscaler_core.files.recording import open_recording
+from upscaler_core.files import ID3_FRAMES, open_recording
+from upscaler_core.files.tags import writing
+from upscaler_core.files.tags.names import MP4_ATOMS
+from upscaler_core.files.tags.reading import complete_tags, read_tags
 from upscaler_core.plugins import Picture
-from upscaler_files import tags, wav
+from upscaler_files import wav
 from upscaler_files.flac import FlacExporter
 from upscaler_files.mp3 import Mp3Exporter
 from upscaler_files.ogg import OggExporter
@@ -140,7 +141,7 @@ def tagged(folder: Path, kind: str) -> Path:
     return path
 
 
-def conditions(path: Path) -> AudioInfo:
+def info_of(path: Path) -> AudioInfo:
     with open_recording(path, discover()) as source:
         return source.info
 
@@ -174,12 +175,12 @@ def without_mutagen(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tags_and_pictures_travel(tmp_path: Path, source: str, target: str) -> None:
     path, out = tagged(tmp_path, source), tmp_path / f"out.{target}"
     pipeline().write(path, out)
-    info = conditions(out)
+    info = info_of(out)
     assert {**info.tags} == TEXTS
     assert info.pictures == COVERS
     data = out.read_bytes().lower()
     assert not any(word in data for word in (b"replaygain", b"r128", b"itunnorm", b"rva2"))
-    assert read(out).shape[1] == conditions(path).frames == info.frames
+    assert read(out).shape[1] == info_of(path).frames == info.frames
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
@@ -190,8 +191,8 @@ def test_tags_and_covers_of_an_m4a_travel(tmp_path: Path, target: str) -> None:
     subprocess.run(words, check=True)
     file = MP4(path)
     for name, values in TEXTS.items():
-        if name in found._ATOMS and name not in ("tracknumber", "discnumber"):
-            file[found._ATOMS[name]] = list(values)
+        if name in MP4_ATOMS and name not in ("tracknumber", "discnumber"):
+            file[MP4_ATOMS[name]] = list(values)
     file["trkn"], file["disk"], file["cpil"], file["tmpo"] = [(3, 12)], [(1, 0)], True, [120]
     file["----:com.apple.iTunes:ISRC"] = [MP4FreeForm(b"USRC17607839")]
     file["----:com.apple.iTunes:iTunSMPB"] = [MP4FreeForm(b"0000")]
@@ -201,8 +202,8 @@ def test_tags_and_covers_of_an_m4a_travel(tmp_path: Path, target: str) -> None:
     pipeline().write(path, out)
     expected = {**TEXTS, "discnumber": ("1",), "compilation": ("1",), "bpm": ("120",)}
     del expected["musicbrainz_albumid"]
-    assert conditions(out).tags == expected
-    assert conditions(out).pictures == (Picture("image/png", 3, "", png()), Picture("image/jpeg", 3, "", JPEG))
+    assert info_of(out).tags == expected
+    assert info_of(out).pictures == (Picture("image/png", 3, "", png()), Picture("image/jpeg", 3, "", JPEG))
     assert b"replaygain" not in out.read_bytes().lower()
 
 
@@ -214,7 +215,7 @@ def test_info_and_id3_of_a_wav_are_joined(tmp_path: Path) -> None:
     file.add_tags()
     file.tags.add(id3.TIT2(3, ["From ID3"]))
     file.save()
-    assert conditions(tmp_path / "in.wav").tags == {"title": ("From ID3",), "album": ("From INFO",)}
+    assert info_of(tmp_path / "in.wav").tags == {"title": ("From ID3",), "album": ("From INFO",)}
 
 
 # What the files are
@@ -233,7 +234,7 @@ def test_the_audio_is_that_of_a_file_without_tags(tmp_path: Path, kind: str) -> 
     for number, source in enumerate((FULL, large)):
         write(tmp_path / str(number), kind, source, 70_000)
         assert torch.equal(read(tmp_path / str(number)), read(tmp_path / "plain"))
-        assert conditions(tmp_path / str(number)).pictures == tuple(source.pictures)
+        assert info_of(tmp_path / str(number)).pictures == tuple(source.pictures)
 
 
 def test_a_wav_stays_plain(tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_a_wav_stays_plain(tmp_path: Path) -> None:
     assert sf.SoundFile(tmp_path / "out").copy_metadata()["artist"] == "椎名林檎; Björk"
 
 
-def test_rf64_holds_tags_and_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rf64_holds_tags_and_stays_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "plain", "wav", None)
     monkeypatch.setattr(wav, "_LIMIT", 20_000)
     monkeypatch.setattr(wav, "_info", lambda text: b"")
@@ -287,8 +288,8 @@ def test_what_cannot_be_carried_is_left_out(tmp_path: Path, kind: str) -> None:
         Picture("", 99, "\0\udcff" + "x" * 5_000, JPEG),
     ]
     source = AudioInfo(RATE, 2, 1, "x", tags=odd, pictures=pictures)
-    write(tmp_path / "out", kind, found.complete(source, tmp_path / "nothing more"))
-    info = conditions(tmp_path / "out")
+    write(tmp_path / "out", kind, complete_tags(source, tmp_path / "nothing more"))
+    info = info_of(tmp_path / "out")
     assert info.tags == {"title": ("ab?",), "date": ("Summer 1999",), "tracknumber": ("A1/9",)}
     (picture,) = info.pictures
     assert (picture.mime, picture.kind, picture.data) == ("image/jpeg", 0, JPEG)
@@ -298,7 +299,7 @@ def test_what_cannot_be_carried_is_left_out(tmp_path: Path, kind: str) -> None:
 def test_a_source_without_tags_makes_a_file_without_tags(tmp_path: Path, kind: str) -> None:
     data = write(tmp_path / "out", kind, AudioInfo(RATE, 2, 1, "x"))
     assert b"ID3" not in data and b"id3 " not in data
-    assert not conditions(tmp_path / "out").tags
+    assert not info_of(tmp_path / "out").tags
 
 
 @pytest.mark.parametrize("kind", ["mp3", "flac", "ogg", "wav"])
@@ -310,21 +311,21 @@ def test_damaged_tags_never_fail_a_file(tmp_path: Path, kind: str) -> None:
     for _ in range(40):
         at = int(torch.randint(max(place - 60, 12), place + 300, (), generator=generator))
         path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
-        assert found.complete(AudioInfo(RATE, 2, 1, "x"), path).frames == 1
+        assert complete_tags(AudioInfo(RATE, 2, 1, "x"), path).frames == 1
 
 
 BOMB = """
 import resource, sys
 from pathlib import Path
-from upscaler_core import tags
+from upscaler_core.files.tags.reading import read_tags
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
-tags.read(Path(sys.argv[1]))
+read_tags(Path(sys.argv[1]))
 before = peak()
 for path in sys.argv[1:]:
-    texts, pictures = tags.read(Path(path))
+    texts, pictures = read_tags(Path(path))
     assert [value for name, value in texts if name == "title"] == [["T"]] and not pictures, texts
 print(peak() - before)
 """
@@ -365,11 +366,11 @@ def test_whatever_mutagen_raises_the_audio_is_kept(tmp_path: Path, kind: str, mo
     path = tagged(tmp_path, kind)
     plain = untagged(tmp_path / f"plain.{kind}", kind)
     monkeypatch.setattr(mutagen, "File", fails)
-    assert conditions(path).frames == conditions(plain).frames
+    assert info_of(path).frames == info_of(plain).frames
     monkeypatch.setattr(id3.ID3, "save", fails)
-    monkeypatch.setattr(tags, "_blocks", fails)
+    monkeypatch.setattr(writing, "picture_block", fails)
     write(tmp_path / "out", kind, FULL)
-    assert conditions(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",) and read(tmp_path / "out").shape == (
+    assert info_of(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",) and read(tmp_path / "out").shape == (
         2,
         5_000,
     )
@@ -379,7 +380,7 @@ def test_whatever_mutagen_raises_the_audio_is_kept(tmp_path: Path, kind: str, mo
 def test_comments_too_long_leave_the_file_as_it_was(tmp_path: Path, kind: str) -> None:
     source = AudioInfo(RATE, 2, 1, "x", tags={"title": ["T"], "lyrics": ["y" * (1 << 24)]})
     write(tmp_path / "out", kind, source)
-    assert conditions(tmp_path / "out").tags["title"] == ("T",)
+    assert info_of(tmp_path / "out").tags["title"] == ("T",)
     assert read(tmp_path / "out").shape == (2, 5_000)
 
 
@@ -411,10 +412,10 @@ def test_without_mutagen_text_travels(tmp_path: Path, kind: str) -> None:
     with sf.SoundFile(path, "w", RATE, 2) as sound:
         sound.title, sound.artist, sound.tracknumber, sound.date = "曲", "A; B", "3", "1999-12-31"
         sound.write(music(5_000).T.numpy())
-    assert found.read(path) is None
+    assert read_tags(path) is None
     pipeline().write(path, tmp_path / f"out.{kind}")
     expected = {"title": ("曲",), "artist": ("A; B",), "tracknumber": ("3",), "date": ("1999-12-31",)}
-    assert conditions(tmp_path / f"out.{kind}").tags == expected
+    assert info_of(tmp_path / f"out.{kind}").tags == expected
     data = write(tmp_path / "out", kind, FULL)
-    assert conditions(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",)
+    assert info_of(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",)
     assert png() not in data

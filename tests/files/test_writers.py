@@ -23,11 +23,11 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from upscaler_core import AudioInfo, OutputError, discover
-from upscaler_core.files.recording import open_recording
-from upscaler_core.files.tags import complete
+from upscaler_core.files import open_recording
+from upscaler_core.files.tags.reading import complete_tags
 from upscaler_files import plugin, wav
 from upscaler_files.flac import FlacExporter
-from upscaler_files.guard import Guard
+from upscaler_files.guarded_file import GuardedFile
 from upscaler_files.options import FlacOptions, WavOptions
 from upscaler_files.reader import SoundFileReader
 from upscaler_files.wav import WavExporter
@@ -44,8 +44,8 @@ def exporter(kind: str, **options: Any) -> WavExporter | FlacExporter:
 
 
 def write(path: Path, audio: Tensor, kind: str = "wav", rate: int = RATE, block: int = 10_000, **options: Any) -> int:
-    conditions = {name: options.pop(name) for name in ("source", "seed") if name in options}
-    with exporter(kind, **options).open(path, rate, audio.shape[0], **conditions) as sink:
+    arguments = {name: options.pop(name) for name in ("source", "seed") if name in options}
+    with exporter(kind, **options).open(path, rate, audio.shape[0], **arguments) as sink:
         for start in range(0, audio.shape[1], block):
             sink.write(audio[:, start : start + block])
     return sink.clipped
@@ -59,13 +59,13 @@ def read(path: Path) -> Tensor:
 
 
 def chunks(data: bytes) -> dict[bytes, bytes]:
-    at, found = 12, {}
+    at, content = 12, {}
     while at < len(data):
         size = struct.unpack("<I", data[at + 4 : at + 8])[0]
-        found[data[at : at + 4]] = data[at + 8 : at + 8 + size]
+        content[data[at : at + 4]] = data[at + 8 : at + 8 + size]
         at += 8 + size + size % 2
     assert at == len(data)
-    return found
+    return content
 
 
 @pytest.fixture
@@ -150,8 +150,8 @@ def test_many_channels_are_extensible(path: Path, channels: int, bits: int | str
 
 def test_float_wav_states_its_length_in_fact(path: Path) -> None:
     write(path, music(777), bits="float")
-    found = chunks(path.read_bytes())
-    assert struct.unpack("<I", found[b"fact"]) == (777,) and b"PEAK" not in found
+    content = chunks(path.read_bytes())
+    assert struct.unpack("<I", content[b"fact"]) == (777,) and b"PEAK" not in content
 
 
 def test_beyond_the_limit_wav_becomes_rf64(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,10 +188,10 @@ def test_an_unfinished_wav_can_be_read(path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "bits"), [("wav", 24), ("wav", "float"), ("flac", 24)])
 def test_same_input_same_bytes_whatever_the_clock_and_the_blocks(tmp_path: Path, kind: str, bits: int | str) -> None:
-    audio, conditions = music(50_000, 3), AudioInfo(RATE, 3, 1, "x", tags={"title": ["T"]}, floating=True)
-    write(tmp_path / "a", audio, kind, bits=bits, seed=3, source=conditions)
+    audio, info = music(50_000, 3), AudioInfo(RATE, 3, 1, "x", tags={"title": ["T"]}, floating=True)
+    write(tmp_path / "a", audio, kind, bits=bits, seed=3, source=info)
     time.sleep(1.1)
-    write(tmp_path / "b", audio, kind, bits=bits, seed=3, source=conditions, block=777)
+    write(tmp_path / "b", audio, kind, bits=bits, seed=3, source=info, block=777)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -219,7 +219,7 @@ TAGS = {
 def test_tags_are_carried_over(path: Path, kind: str) -> None:
     unwanted = {"replaygain_track_gain": ["-3 dB"], "software": ["x"]}
     source = AudioInfo(RATE, 2, 1, "x", tags={**TAGS, **unwanted})
-    write(path, music(1_000), kind, source=complete(source, path))
+    write(path, music(1_000), kind, source=complete_tags(source, path))
     with open_recording(path, discover()) as written:
         carried = {name: "; ".join(texts) for name, texts in written.info.tags.items()}
         assert carried == {name: "; ".join(texts) for name, texts in TAGS.items()}
@@ -390,10 +390,10 @@ except OutputError as error:
 
 
 def test_an_interrupt_inside_a_callback_is_not_swallowed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(self: Guard, data: bytes) -> int:
+    def interrupted(self: GuardedFile, data: bytes) -> int:
         raise KeyboardInterrupt
 
     sink = FlacExporter().open(path, RATE, 1)
-    monkeypatch.setattr(Guard, "_write", interrupted)
+    monkeypatch.setattr(GuardedFile, "_write", interrupted)
     with pytest.raises(KeyboardInterrupt), sink:
         sink.write(music(200_000, 1))

@@ -1,4 +1,4 @@
-"""Magnitude of one, phase of another; or the mean of both."""
+"""The magnitude of one model and the phase of another, or the mean of both."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from upscaler_core import Conditions, Estimate, StftConfig, UsageError, discover
 from upscaler_core.testing import signals
 from upscaler_core.testing.signals import decibels
 
-GRID = StftConfig()
+STFT = StftConfig()
 
 
 def conditions(cutoff=8_000.0):
@@ -18,10 +18,10 @@ def magnitude_phase(**options):
     return discover().fusion("magnitude-phase", **options)
 
 
-def estimates(loud, timed):
+def estimates(magnitude_of, phase_of):
     return {
-        "spec": Estimate(log_magnitude=stft(loud, GRID).abs().clamp(min=1e-7).log(), grid=GRID),
-        "wave": Estimate(timed),
+        "spec": Estimate(log_magnitude=stft(magnitude_of, STFT).abs().clamp(min=1e-7).log(), grid=STFT),
+        "wave": Estimate(phase_of),
     }
 
 
@@ -36,51 +36,51 @@ def test_a_signal_s_own_magnitude_and_phase_are_the_signal(x, iterations):
     assert decibels(out - x, x) < -90
 
 
-def test_the_magnitude_is_one_s_and_the_phase_another_s(x):
+def test_the_magnitude_and_the_phase_come_from_different_models(x):
     out = magnitude_phase()(estimates(10 * x, x), 0 * x, conditions())
     assert decibels(out - 10 * x, 10 * x) < -90
 
 
-def inconsistency_db(fused, loud):
-    """How far the fused signal's magnitudes above the cut-off are from those asked for."""
+def inconsistency_db(fused, target):
+    """How far the fused signal's magnitudes above the cut-off are from the target's, dB."""
     above = slice(180, None)
-    asked, got = (stft(y, GRID).abs()[:, :, above, 4:-4] for y in (loud, fused))
-    return decibels(got - asked, asked)
+    wanted, actual = (stft(y, STFT).abs()[:, :, above, 4:-4] for y in (target, fused))
+    return decibels(actual - wanted, wanted)
 
 
-def test_iterations_make_the_magnitude_hold(x):
+def test_iterations_bring_the_magnitude_closer_to_the_model_s(x):
     other = estimates(x, signals.noise(tuple(x.shape), seed=8))
     levels = [inconsistency_db(magnitude_phase(iterations=n)(other, x, conditions()), x) for n in (0, 2, 4)]
     assert levels[0] - 2 > levels[1] > levels[2]
 
 
 def test_iterations_keep_the_phase_below_the_cutoff(x):
-    """Where both agree below the cut-off, what is above it must not reach down."""
+    """Where both models agree below the cut-off, what is above it must change nothing below it."""
     below = signals.band_limited(48_000, 6_000, 24_576 / 48_000)[None]
-    above = stft(signals.noise(tuple(x.shape), seed=8), GRID)
+    above = stft(signals.noise(tuple(x.shape), seed=8), STFT)
     above[:, :, :180] = 0
-    timed = below + istft(above, GRID, 24_576)
-    out = magnitude_phase(iterations=4)(estimates(timed, timed), x, conditions())
-    assert decibels(out - timed, timed) < -90
+    waveform = below + istft(above, STFT, 24_576)
+    out = magnitude_phase(iterations=4)(estimates(waveform, waveform), x, conditions())
+    assert decibels(out - waveform, waveform) < -90
 
 
 def test_a_random_phase_keeps_the_magnitude_and_the_source(x):
-    """The phase below the cut-off is the baseline's, above it chance's: of seed and place alone."""
+    """The phase is the baseline's below the cut-off, and above it that of noise, which depends only on seed and place."""
     fusion = discover().fusion("random-phase", iterations=4)
     below = signals.band_limited(48_000, 6_000, 24_576 / 48_000)[None]
-    loud = {"spec": Estimate(log_magnitude=stft(x, GRID).abs().clamp(min=1e-7).log(), grid=GRID)}
-    out = fusion(loud, x, conditions())
-    assert torch.equal(out, fusion(loud, x, conditions()))
-    difference = stft(out - x, GRID).abs()[..., 8:-8]
-    assert decibels(difference[:, :, :150], stft(x, GRID).abs()[:, :, :150]) < -40
-    assert decibels(difference[:, :, 200:], stft(x, GRID).abs()[:, :, 200:]) > -3  # another phase altogether
+    model = {"spec": Estimate(log_magnitude=stft(x, STFT).abs().clamp(min=1e-7).log(), grid=STFT)}
+    out = fusion(model, x, conditions())
+    assert torch.equal(out, fusion(model, x, conditions()))
+    difference = stft(out - x, STFT).abs()[..., 8:-8]
+    assert decibels(difference[:, :, :150], stft(x, STFT).abs()[:, :, :150]) < -40
+    assert decibels(difference[:, :, 200:], stft(x, STFT).abs()[:, :, 200:]) > -3  # another phase altogether
     assert inconsistency_db(out, x) < -6
-    quiet = {"spec": Estimate(log_magnitude=torch.full_like(loud["spec"].log_magnitude, -16.0), grid=GRID)}
+    quiet = {"spec": Estimate(log_magnitude=torch.full_like(model["spec"].log_magnitude, -16.0), grid=STFT)}
     assert float(fusion(quiet, below, conditions()).abs().max()) < 1e-4
 
 
 @pytest.mark.parametrize("iterations", [0, 2])
-def test_nothing_beyond_the_reach_is_heard(x, iterations):
+def test_nothing_beyond_the_receptive_field_matters(x, iterations):
     fusion = magnitude_phase(iterations=iterations)
     moved = x.clone()
     moved[..., 12_288 + fusion.receptive_field + 256 :] = 0
@@ -89,8 +89,8 @@ def test_nothing_beyond_the_reach_is_heard(x, iterations):
     assert float((a - b).abs().max()) < 1e-6
 
 
-def test_where_the_waveform_is_silent_there_is_no_phase_to_take(x):
-    """A waveform net that adds nothing is not hidden by the magnitude."""
+def test_a_silent_waveform_gives_silence(x):
+    """If a waveform network adds nothing, the magnitude does not hide it."""
     out = magnitude_phase()(estimates(x, 0 * x), x, conditions())
     assert float(out.abs().max()) == 0
 
@@ -99,10 +99,10 @@ def test_where_the_waveform_is_silent_there_is_no_phase_to_take(x):
     ("name", "options"), [("magnitude-phase", {"iterations": 0}), ("magnitude-phase", {}), ("blend", {})]
 )
 def test_gradients_reach_both_models(x, name, options):
-    loud, timed = stft(x, GRID).abs().log().requires_grad_(), x.clone().requires_grad_()
-    given = {"spec": Estimate(x * 1, loud, None, GRID), "wave": Estimate(timed)}
-    discover().fusion(name, **options)(given, x, conditions()).square().mean().backward()
-    for leaf in (timed, loud) if name == "magnitude-phase" else (timed,):
+    log_magnitude, waveform = stft(x, STFT).abs().log().requires_grad_(), x.clone().requires_grad_()
+    models = {"spec": Estimate(x * 1, log_magnitude, None, STFT), "wave": Estimate(waveform)}
+    discover().fusion(name, **options)(models, x, conditions()).square().mean().backward()
+    for leaf in (waveform, log_magnitude) if name == "magnitude-phase" else (waveform,):
         assert leaf.grad is not None
         assert leaf.grad.isfinite().all()
         assert leaf.grad.any()
@@ -114,16 +114,16 @@ def test_blend_weighs(x):
 
 
 @pytest.mark.parametrize(
-    ("fusion", "names", "sentence"),
+    ("fusion", "names", "message"),
     [
         (("magnitude-phase", {}), "ab", "the model 'spec', but the pipeline's are a, b"),
         (("magnitude-phase", {"magnitude": "a", "phase": "b"}), "ab", "'a' gives no magnitude"),
         (("blend", {"weights": {"c": 1}}), "ab", "no model 'c'; the pipeline's are a, b"),
     ],
 )
-def test_a_wrong_name_is_told(x, fusion, names, sentence):
+def test_a_wrong_name_is_an_error_that_says_so(x, fusion, names, message):
     name, options = fusion
-    with pytest.raises(UsageError, match=sentence):
+    with pytest.raises(UsageError, match=message):
         discover().fusion(name, **options)({n: Estimate(x) for n in names}, x, conditions())
 
 

@@ -9,10 +9,10 @@ import soxr
 import torch
 from conftest import AUDIO
 from scipy import signal
-from upscaler_core.inspection import resampled_from
-from upscaler_core.spectrogram import COLUMNS, spectrogram
 
-from upscaler_core.dsp.bandwidth import Bandwidth
+from upscaler_core.dsp import Bandwidth
+from upscaler_core.dsp.spectrogram import COLUMNS, stream_spectrogram
+from upscaler_inspect.inspection import source_rate
 
 KEYS = {
     "file", "status", "damage", "format", "rate_hz", "channels", "frames", "seconds", "bits", "floating", "bits_used",
@@ -42,8 +42,8 @@ def test_the_json_says_it_all_and_a_bad_file_fails_alone(upscaler, folder):
     assert done.returncode == 1 and "bad.wav cannot be read" in done.stderr
     bad, coded, dull, full, hires = json.loads(done.stdout)
     assert set(bad) == {"file", "status", "message", "exit_code"} and bad["exit_code"] == 4
-    for found in (coded, dull, full, hires):
-        assert set(found) == KEYS and found["status"] == "ok"
+    for record in (coded, dull, full, hires):
+        assert set(record) == KEYS and record["status"] == "ok"
 
     assert not full["edge"] and full["cutoff_hz"] == 22_050 and full["advice"] == "full band: nothing to add"
     assert full["full_scale_samples"] > 0 and full["bits_used"] == 16 and full["edge_drop_db"] is None
@@ -94,7 +94,7 @@ def test_a_spectrogram_stays_small_and_keeps_its_place():
     rate = 1_000
     x = torch.zeros(1, 200_000)
     x[0, 150_000:] = torch.sin(2 * torch.pi * 100 * torch.arange(50_000) / rate)
-    decibels, step = spectrogram(x.split(9_999, -1), rate)
+    decibels, step = stream_spectrogram(x.split(9_999, -1), rate)
     assert len(decibels) <= COLUMNS and len(decibels) * step == pytest.approx(200, rel=0.05)
     loud = decibels[round(160 / step)]
     assert float(loud.max()) == pytest.approx(0, abs=1.5) and int(loud.argmax()) / (
@@ -116,4 +116,4 @@ def test_a_spectrogram_stays_small_and_keeps_its_place():
     ],
 )
 def test_the_rate_it_was_upsampled_from(cutoff, slope, rate, lower):
-    assert resampled_from(Bandwidth(cutoff, 60, slope), rate) == lower
+    assert source_rate(Bandwidth(cutoff, 60, slope), rate) == lower

@@ -16,7 +16,7 @@ import soundfile as sf
 import torch
 
 from upscaler_core import InputError, MissingDependency, discover
-from upscaler_core.files.recording import open_recording
+from upscaler_core.files import open_recording
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -29,8 +29,8 @@ RATE, LENGTH = 44_100, 132_301
 
 
 def encode(target: Path, *words: object, source: Path | None = None) -> Path:
-    given = ["-i", source] if source else []
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", *given, *words, target]
+    inputs = ["-i", source] if source else []
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", *inputs, *words, target]
     subprocess.run(list(map(str, command)), check=True)
     return target
 
@@ -127,8 +127,8 @@ def test_float_samples_beyond_full_scale_are_kept_and_nonsense_is_not(tmp_path):
 
 @needs_ffmpeg
 def test_tags_come_by_their_usual_names(music, tmp_path):
-    said = {"title": "Ümlaut", "artist": "A", "album": "B", "track": "3/9", "date": "2001", "encoder": "no"}
-    words = [word for name, text in said.items() for word in ("-metadata", f"{name}={text}")]
+    texts = {"title": "Ümlaut", "artist": "A", "album": "B", "track": "3/9", "date": "2001", "encoder": "no"}
+    words = [word for name, text in texts.items() for word in ("-metadata", f"{name}={text}")]
     _, source = decode(encode(tmp_path / "x.m4a", *words, source=music[0]))
     expected = {"title": "Ümlaut", "artist": "A", "album": "B", "tracknumber": "3/9", "date": "2001"}
     assert source.info.tags == {name: (text,) for name, text in expected.items()}
@@ -136,27 +136,27 @@ def test_tags_come_by_their_usual_names(music, tmp_path):
 
 @needs_ffmpeg
 @pytest.mark.parametrize(
-    ("name", "words", "says"),
+    ("name", "words", "message"),
     [
         ("x.m4a", ["-movflags", "faststart"], r"^it ends after 1\.\d+ s of 3\.000 s; ffmpeg says: \w"),
         ("x.aac", [], r"^ffmpeg says: \w"),
         ("x.mkv", [], r"^ffmpeg says: \w"),
     ],
 )
-def test_a_cut_off_file_is_decoded_as_far_as_it_goes(name, words, says, music, tmp_path):
+def test_a_cut_off_file_is_decoded_as_far_as_it_goes(name, words, message, music, tmp_path):
     path = encode(tmp_path / name, "-c:a", "aac", *words, source=music[0])
-    whole, _ = decode(path)
+    intact, _ = decode(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 - 7])
     cut, source = decode(path)
-    assert re.search(says, source.damage)
+    assert re.search(message, source.damage)
     assert str(tmp_path) not in source.damage
     assert RATE < cut.shape[-1] < 2 * RATE
-    assert torch.equal(cut[:, :RATE], whole[:, :RATE])
+    assert torch.equal(cut[:, :RATE], intact[:, :RATE])
 
 
 @needs_ffmpeg
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "message"),
     [
         ("garbage.m4a", os.urandom(9_999), r"garbage\.m4a cannot be read: ffmpeg cannot read it: "),
         ("text.aac", b"no audio at all\n" * 99, "cannot be read: ffmpeg cannot read it: "),
@@ -165,9 +165,9 @@ def test_a_cut_off_file_is_decoded_as_far_as_it_goes(name, words, says, music, t
         ("list.mkv", b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/x.ts\n", "it is a playlist"),
     ],
 )
-def test_what_is_no_audio_is_refused_in_a_sentence(name, content, says, tmp_path):
+def test_what_is_no_audio_is_refused_in_a_sentence(name, content, message, tmp_path):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         decode(tmp_path / name)
 
 
@@ -203,9 +203,9 @@ STREAM = """
 import resource, sys
 from pathlib import Path
 from upscaler_core import discover
-from upscaler_core.files.recording import open_source
+from upscaler_core.files import open_recording
 
-with open_source(Path(sys.argv[1]), discover()) as source:
+with open_recording(Path(sys.argv[1]), discover()) as source:
     blocks = source.blocks(65_536)
     length = next(blocks).shape[-1]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""A small model that learns quickly, installed beside the built-ins as a third party's would be; and runs of `train`."""
+"""A small model that learns quickly, installed beside the built-ins like a third party's; recordings; runs of `train`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 from conftest import AUDIO, Upscaler
 
 from upscaler_core import Kind, discover
+from upscaler_train.data.recordings import Recording, RecordingCache
 
 PLUGIN = """
 from upscaler_core import Component, ModelOptions, hookimpl, option
@@ -38,7 +39,7 @@ from torch import nn
 from upscaler_core import Estimate, load_checkpoint
 
 class Trainee(nn.Module):
-    rate, granule, reach = 48_000, 1, 64
+    rate, length_multiple, receptive_field = 48_000, 1, 64
 
     def __init__(self, options):
         super().__init__()
@@ -52,12 +53,12 @@ class Trainee(nn.Module):
             checkpoint.into(self)
         self.eval()
 
-    def forward(self, baseline, about):
+    def forward(self, baseline, conditions):
         if self.training:
             self.steps += 1
             if notes := os.environ.get("TRAINEE_NOTES"):
                 with Path(notes, os.environ["RANK"]).open("a") as file:
-                    print(os.getpid(), *about.start.tolist(), file=file)
+                    print(os.getpid(), *conditions.start.tolist(), file=file)
         broken = self.options.breaks_at is not None and self.steps > self.options.breaks_at
         return Estimate(baseline + self.net(baseline) * (float("nan") if broken else 1.0))
 """
@@ -78,8 +79,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where all tests keep decoded audio."""
+    """The folder where all tests keep decoded audio."""
     return tmp_path_factory.mktemp("cache")
+
+
+RATE = 48_000
+
+
+@pytest.fixture
+def recordings(cache: Path, audio: Path) -> list[Recording | None]:
+    """A stereo recording at 48 kHz and one at 44.1 kHz, decoded at 48 kHz."""
+    decoded = RecordingCache(cache, 2**30, RATE, discover().resampler("poly-sinc-hq"), discover())
+    paths = [audio / "arovane_beat_d_cc0_lossless.flac", audio / "void_sensor_30s_streamcopy.ogg"]
+    return list(decoded.recordings(paths, pytest.fail))
 
 
 RECIPE: dict[str, Any] = {
@@ -103,7 +115,7 @@ RECIPE: dict[str, Any] = {
 
 
 class Training:
-    """`upscaler train` on a recipe in a folder: called, within this process; started, in one of its own."""
+    """`upscaler train` on a recipe in a folder: called in this process, or started in a process of its own."""
 
     def __init__(self, folder: Path, site: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys

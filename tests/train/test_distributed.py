@@ -1,4 +1,4 @@
-"""`upscaler train` in two processes, as torchrun and `accelerate launch` start it: what one process would have learned."""
+"""`upscaler train` in two processes, as torchrun and `accelerate launch` start it: the same result as in one process."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from accelerate import Accelerator, DistributedType
 from conftest import ROOT
 from safetensors.torch import load_file
 
-from upscaler_train.state import load_state
+from upscaler_train.checkpoints import load_state
 
-TORCHRUN = ["torchrun", "--standalone", "--nproc-per-node=2", "--log-dir=said", "--redirects=3"]
+TORCHRUN = ["torchrun", "--standalone", "--nproc-per-node=2", "--log-dir=messages", "--redirects=3"]
 ACCELERATE = ["accelerate", "launch", "--config_file=accelerate.yaml"]
-SPLITS_ON_PROCESSORS = """
+SPLIT_WEIGHTS_ON_CPUS = """
 from accelerate import DistributedType
 from accelerate.state import AcceleratorState
 
-begin = AcceleratorState.__init__
+initialize = AcceleratorState.__init__
 
-def begin_split(self, *words, fsdp_plugin=None, **named):
-    begin(self, *words, fsdp_plugin=fsdp_plugin, **named)
-    if fsdp_plugin:  # accelerate leaves it aside where there is no GPU
+def initialize_with_fsdp(self, *words, fsdp_plugin=None, **named):
+    initialize(self, *words, fsdp_plugin=fsdp_plugin, **named)
+    if fsdp_plugin:  # accelerate ignores FSDP where there is no GPU
         self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, fsdp_plugin
 
-AcceleratorState.__init__ = begin_split
+AcceleratorState.__init__ = initialize_with_fsdp
 """
 ADVERSARY = {"use": "adversarial", "channels": 4, "fft_sizes": [128], "weight": 0.1}
 
 
-class Together:
-    """A recipe that is trained by this process alone, called, or by two, launched; each notes its excerpts."""
+class ProcessPair:
+    """A recipe that is trained by this process, or by two launched ones, each of which notes its excerpts."""
 
     def __init__(self, training) -> None:
         self.training, self.folder = training, training.folder
@@ -47,15 +47,15 @@ class Together:
         self.started: list[subprocess.Popen[str]] = []
 
     def split(self):
-        """The environment of processes that split weights by FSDP, though they have no GPU."""
+        """The environment of processes that split weights by FSDP although they have no GPU."""
         folder = self.folder / "split"
         folder.mkdir()
-        (folder / "sitecustomize.py").write_text(SPLITS_ON_PROCESSORS)
+        (folder / "sitecustomize.py").write_text(SPLIT_WEIGHTS_ON_CPUS)
         paths = self.training.upscaler.settings()["env"]["PYTHONPATH"]
         return {"PYTHONPATH": os.pathsep.join([str(folder), paths])}
 
     def configure(self, engine, **changes):
-        """Write the configuration of accelerate that the page shows for an engine."""
+        """Write the configuration of accelerate that docs/training.md shows for an engine, with some changes."""
         page = (ROOT / "docs" / "training.md").read_text()
         (settings,) = re.findall(
             f"```yaml\n(compute_environment[^`]*distributed_type: {engine}\n.*?)```", page, re.DOTALL
@@ -87,12 +87,12 @@ class Together:
         lines = [list(map(int, line.split())) for line in (self.notes / str(rank)).read_text().splitlines()]
         return [[start // 4_800 for start in starts] for _, *starts in lines]
 
-    def said(self, rank):
-        (path,) = (self.folder / "said").glob(f"*/attempt_0/{rank}/stderr.log")
+    def messages(self, rank):
+        (path,) = (self.folder / "messages").glob(f"*/attempt_0/{rank}/stderr.log")
         return path.read_text()
 
-    def same(self, one, other):
-        """Whether two runs went alike, but for the last bits of sums in another order and what Adam makes of them."""
+    def assert_same(self, one, other):
+        """Compare two runs. They may differ by the last bits of sums in another order, and by what Adam makes of these."""
         logs = [self.training.log(out) for out in (one, other)]
         first = [next(entry["gradient"] for entry in log if "gradient" in entry) for log in logs]
         assert first[0] == pytest.approx(first[1], rel=1e-5)
@@ -104,41 +104,41 @@ class Together:
 
 
 @pytest.fixture
-def together(training):
-    together = Together(training)
-    yield together
-    for process in together.started:
+def pair(training):
+    pair = ProcessPair(training)
+    yield pair
+    for process in pair.started:
         if process.poll() is None:
             process.terminate()
             process.communicate()
 
 
-def steady(recipe):
-    """Nothing that is drawn for each part of a step anew."""
+def deterministic(recipe):
+    """Use nothing that is random in each part of a step."""
     recipe.update(batch=8, excerpts=20, epochs=3)
     recipe["models"]["small"]["dropout"] = 0.0
     recipe["losses"].append(ADVERSARY)
 
 
-def test_two_processes_learn_what_one_would_from_the_same_excerpts(together, training):
-    training.write(steady)
-    process = together.launch(TORCHRUN, "--set", "accumulate=2")
-    said = process.communicate()[1]
-    assert process.returncode == 0, said
+def test_two_processes_train_as_one_would_on_the_same_excerpts(pair, training):
+    training.write(deterministic)
+    process = pair.launch(TORCHRUN, "--set", "accumulate=2")
+    message = process.communicate()[1]
+    assert process.returncode == 0, message
     assert training("--device", "cpu", out="one").returncode == 0
-    together.same("one", "two")
-    assert [together.excerpts(rank) for rank in (0, 1)] == [
+    pair.assert_same("one", "two")
+    assert [pair.excerpts(rank) for rank in (0, 1)] == [
         [[n, n + 1] for step in range(0, 48, 8) for n in (step + share, step + share + 2)] for share in (0, 4)
     ]
-    assert len(list((together.folder / "two" / "tensorboard").iterdir())) == 1
-    assert together.said(1) == ""
+    assert len(list((pair.folder / "two" / "tensorboard").iterdir())) == 1
+    assert pair.messages(1) == ""
 
 
-def test_a_step_in_parts_is_the_step(together, training):
-    training.write(steady)
+def test_a_step_in_parts_is_the_step(pair, training):
+    training.write(deterministic)
     assert training("--device", "cpu", out="one").returncode == 0
     assert training("--device", "cpu", "--set", "accumulate=4", out="parts").returncode == 0
-    together.same("one", "parts")
+    pair.assert_same("one", "parts")
 
 
 def test_parts_are_equal(training):
@@ -147,77 +147,77 @@ def test_parts_are_equal(training):
     assert "cannot be shared evenly, processes × accumulate being 1 × 3: write a multiple of 3" in done.stderr
 
 
-def test_weights_split_by_fsdp_learn_what_whole_ones_would(together, training):
-    training.write(lambda recipe: (steady(recipe), recipe["losses"].pop()))
-    together.configure("FSDP", Block="Conv1d")
-    split = together.split()
-    process = together.launch(ACCELERATE, "--set", "accumulate=2", "--epochs", "2", env=split)
-    said = process.communicate()[1]
-    assert process.returncode == 0, said
+def test_weights_split_by_fsdp_are_trained_as_full_ones_would_be(pair, training):
+    training.write(lambda recipe: (deterministic(recipe), recipe["losses"].pop()))
+    pair.configure("FSDP", Block="Conv1d")
+    split = pair.split()
+    process = pair.launch(ACCELERATE, "--set", "accumulate=2", "--epochs", "2", env=split)
+    message = process.communicate()[1]
+    assert process.returncode == 0, message
     assert training("--device", "cpu", "--epochs", "2", out="one").returncode == 0
-    together.same("one", "two")
-    shutil.copytree(together.folder / "two", together.folder / "whole")
-    resumed = together.launch(ACCELERATE, "--set", "accumulate=2", "--resume", env=split)
-    said = resumed.communicate()[1]
-    assert resumed.returncode == 0, said
-    for out in ("one", "whole"):
+    pair.assert_same("one", "two")
+    shutil.copytree(pair.folder / "two", pair.folder / "full")
+    resumed = pair.launch(ACCELERATE, "--set", "accumulate=2", "--resume", env=split)
+    message = resumed.communicate()[1]
+    assert resumed.returncode == 0, message
+    for out in ("one", "full"):
         assert training("--device", "cpu", "--resume", out=out).returncode == 0
-        together.same(out, "two")
+        pair.assert_same(out, "two")
 
 
-def test_adversaries_are_refused_where_weights_are_split(together, training):
-    training.write(steady)
-    together.configure("FSDP", Block="Conv1d")
-    process = together.launch(ACCELERATE, env=together.split())
-    said = process.communicate()[1]
-    assert "adversarial is not supported with FSDP: leave it out, or use MULTI_GPU" in said
+def test_adversaries_are_refused_where_weights_are_split(pair, training):
+    training.write(deterministic)
+    pair.configure("FSDP", Block="Conv1d")
+    process = pair.launch(ACCELERATE, env=pair.split())
+    message = process.communicate()[1]
+    assert "adversarial is not supported with FSDP: leave it out, or use MULTI_GPU" in message
 
 
-def test_layers_that_the_models_do_not_have_are_said(together, training):
-    training.write(lambda recipe: (steady(recipe), recipe["losses"].pop()))
-    together.configure("FSDP")
-    process = together.launch(ACCELERATE, env=together.split())
-    said = process.communicate()[1]
-    assert "does not fit the models: Could not find the transformer layer class Block in the model." in said
+def test_layers_that_the_models_do_not_have_are_reported(pair, training):
+    training.write(lambda recipe: (deterministic(recipe), recipe["losses"].pop()))
+    pair.configure("FSDP")
+    process = pair.launch(ACCELERATE, env=pair.split())
+    message = process.communicate()[1]
+    assert "does not fit the models: Could not find the transformer layer class Block in the model." in message
 
 
 @pytest.mark.parametrize(
-    ("engine", "sentence"),
+    ("engine", "message"),
     [
         (DistributedType.DEEPSPEED, "DEEPSPEED is not supported: use MULTI_GPU, or FSDP with fsdp_version: 2"),
         (DistributedType.FSDP, "FSDP is supported in its second version: write fsdp_version: 2 under fsdp_config"),
     ],
 )
-def test_engines_that_are_not_known_are_refused(training, monkeypatch, engine, sentence):
+def test_engines_that_are_not_supported_are_refused(training, monkeypatch, engine, message):
     monkeypatch.setattr(Accelerator, "distributed_type", engine)
     done = training("--device", "cpu")
     assert done.returncode == 2
-    assert sentence in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_an_interruption_of_any_process_is_that_of_all(together, training):
+def test_an_interruption_of_any_process_is_that_of_all(pair, training):
     training.write(lambda recipe: recipe.update(batch=4, excerpts=4_000))
-    together.signal_second(together.launch(TORCHRUN), signal.SIGINT)
-    assert together.said(0).splitlines()[-1] == "interrupted, and saved: go on with --resume, into two"
-    assert together.said(1) == ""
-    _, facts = load_state(together.folder / "two" / "state.safetensors")
+    pair.signal_second(pair.launch(TORCHRUN), signal.SIGINT)
+    assert pair.messages(0).splitlines()[-1] == "interrupted, and saved: go on with --resume, into two"
+    assert pair.messages(1) == ""
+    _, facts = load_state(pair.folder / "two" / "state.safetensors")
     assert facts["progress"]["step"] == len(training.steps("two"))
 
 
-def test_a_killed_process_stops_the_run_which_any_number_of_processes_goes_on_with(together, training):
+def test_a_killed_process_stops_the_run_which_any_number_of_processes_goes_on_with(pair, training):
     training.write(lambda recipe: recipe.update(batch=4, excerpts=60, save_minutes=0))
-    together.signal_second(together.launch(TORCHRUN), signal.SIGKILL)
+    pair.signal_second(pair.launch(TORCHRUN), signal.SIGKILL)
     assert 5 <= len(training.steps("two")) < 30
-    *before, last = together.said(0).splitlines()
+    *before, last = pair.messages(0).splitlines()
     assert last == "upscaler: another process of this run ended, or cannot be reached: go on with --resume, into two"
     assert all(line.startswith(("two ·", "input:", "tilted-noise:", "start:", "epoch ")) for line in before)
-    shutil.copytree(together.folder / "two", together.folder / "alone")
-    together.configure("MULTI_GPU")
-    resumed = together.launch(ACCELERATE, "--resume")
-    said = resumed.communicate()[1]
-    assert resumed.returncode == 0, said
-    assert "goes on at step" in said
+    shutil.copytree(pair.folder / "two", pair.folder / "alone")
+    pair.configure("MULTI_GPU")
+    resumed = pair.launch(ACCELERATE, "--resume")
+    message = resumed.communicate()[1]
+    assert resumed.returncode == 0, message
+    assert "goes on at step" in message
     alone = ("--device", "cpu", "--set", "accumulate=2")
     assert training(*alone, "--resume", out="alone").returncode == 0
     assert training(*alone, out="one").returncode == 0

@@ -20,7 +20,7 @@ def spec():
 
 @pytest.fixture(scope="session")
 def dual(wave, spec):
-    """Makes the white paper's pipeline with some of its settings changed."""
+    """A function that makes the white paper's pipeline with some of its settings changed."""
 
     def pipeline(**changes):
         up = discover()

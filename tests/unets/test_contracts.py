@@ -1,4 +1,4 @@
-"""The models and fusions keep their contracts, small and large, in both precisions."""
+"""The models and the fusion fulfil their contracts, in small and large sizes and both precisions."""
 
 import pytest
 

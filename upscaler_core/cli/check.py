@@ -1,4 +1,4 @@
-"""`upscaler check`, `schema` and `doctor`: is the file right, what may stand in it, is the installation whole."""
+"""`upscaler check`, `schema` and `doctor`: check pipeline files, print their schema, check the installation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Annotated
 
 import typer
 
-from upscaler_core.cli.run import AllowLocalPlugins
+from upscaler_core.cli.options import AllowLocalPlugins
 from upscaler_core.errors import Problem, SpecError, UpscalerError
 from upscaler_core.plugins.registry import DISTRIBUTION, Registry, discover
 
 ABSENT = "not installed"
+"""Printed instead of a version."""
 
 
 def check(
@@ -103,7 +104,7 @@ def _devices() -> None:
 
 
 def _extras(registry: Registry) -> None:
-    """Build every component that needs an extra; say which are there."""
+    """Build every component that needs an extra, and print which extras are installed."""
     for entry in registry.entries:
         if not entry.component.extra:
             continue

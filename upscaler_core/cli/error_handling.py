@@ -14,29 +14,30 @@ import typer
 from upscaler_core.errors import UpscalerError
 
 INTERRUPTED = 130
+"""Exit code of an interrupted process: 128 and the number of SIGINT, as shells have it."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def guarded(command: F) -> F:
+def with_error_handling(command: F) -> F:
     """Wrap a command so that expected errors end it with their sentence and exit code."""
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        # A polite kill and a closed terminal end as Ctrl-C does: through every `finally`.
+        # SIGTERM (a polite kill) and SIGHUP (a closed terminal) end a command as Ctrl-C does: every `finally` runs.
         for name in ("SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), _interrupt)
         try:
             return command(*args, **kwargs)
         except UpscalerError as error:
-            say(str(error))
+            print_error(str(error))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            say("interrupted; finished files are whole, the one at work is absent")
+            print_error("interrupted; finished files are whole, the one at work is absent")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # Whoever read our output has gone; what Python flushes at exit has nowhere to go either.
+            # Nobody reads our output any more. What Python still flushes at exit must go somewhere too.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
 
@@ -44,27 +45,27 @@ def guarded(command: F) -> F:
 
 
 def run_app(function: Callable[..., Any], name: str, arguments: Sequence[str]) -> int:
-    """Run a function as Typer would a command: what a plugin's command does with the words that follow its name.
+    """Run a function as a Typer command. A plugin's command does this with the words that follow its name.
 
     Args:
         function: its parameters are annotated as Typer wants them; its docstring is the help.
-        name: the command's.
+        name: the command's name.
         arguments: the words.
 
     Returns:
         The exit code.
     """
     app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
-    app.command()(guarded(function))
+    app.command()(with_error_handling(function))
     try:
         app(list(arguments), prog_name=f"upscaler {name}")
-    except SystemExit as end:
-        return int(end.code or 0)
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
     return 0
 
 
-def say(message: str) -> None:
-    """Print an error's sentences, a line each, to standard error."""
+def print_error(message: str) -> None:
+    """Print an error's sentences to standard error, a line each."""
     for line in message.splitlines():
         typer.echo(f"upscaler: {line}", err=True)
 

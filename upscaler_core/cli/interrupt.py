@@ -1,30 +1,43 @@
-"""Ctrl-C and a polite kill, answered between two steps of long work."""
+"""Ctrl-C and a polite kill during long work: the work answers them between two steps."""
 
 from __future__ import annotations
 
 import signal
+import warnings
 from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Windows lacks some of them."""
 
 
 class Interrupt:
-    """A context in which the first signal only sets `asked`; the next one interrupts at once."""
+    """A context in which the first signal only sets `requested`, and the second one interrupts at once.
+
+    The signal handlers that were there before are back when the context ends.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
+        """Whether the user wants the work to end after the current step."""
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
-        self._former = {number: signal.signal(number, self._note) for number in SIGNALS}
+        self._former = {number: signal.signal(number, self._handle) for number in SIGNALS}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
+
+    @property
+    def asked(self) -> bool:
+        """The old name of `requested`."""
+        # Version 0.3 takes it out, as `plugins/compatibility.py` says of all old names.
+        warnings.warn("Interrupt.asked is now called requested", DeprecationWarning, stacklevel=2)
+        return self.requested

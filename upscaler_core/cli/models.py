@@ -1,4 +1,4 @@
-"""`upscaler models`: which checkpoints there are, what they are, whether they are whole; bring foreign ones in."""
+"""`upscaler models`: list, show and verify checkpoints, and import weights from other formats."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Annotated, Any, cast
 import typer
 import yaml
 
-from upscaler_core.cli.error_handling import guarded, say
+from upscaler_core.cli.error_handling import print_error, with_error_handling
 from upscaler_core.errors import InputError, UpscalerError, UsageError
 from upscaler_core.models import checkpoint
 from upscaler_core.models.checkpoint import Card, Checkpoint, ModelOptions
 from upscaler_core.plugins.components import Kind, suggest, validate
-from upscaler_core.plugins.registry import Registry, discover
+from upscaler_core.plugins.registry import Entry, Registry, discover
 
 app = typer.Typer(help="List, show, verify or import checkpoints.", invoke_without_command=True, rich_markup_mode=None)
 
-PAPER = {"state_dict": ("waveform-unet", "-wave"), "spectral_state_dict": ("spectral-unet", "-spec")}
-"""What the parts of the white paper's checkpoint hold (§6.1): the component, and what is added to the name."""
+WEIGHTS = "state_dict"
+"""Part of a foreign file that holds the weights of its model; PyTorch programs usually name it so."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.callback()
-@guarded
+@with_error_handling
 def models(context: typer.Context, as_json: Json = False) -> None:
     """List every checkpoint: the models' own, and those in your folder."""
     if not context.invoked_subcommand:
@@ -34,13 +34,13 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command("list")
-@guarded
+@with_error_handling
 def listing(as_json: Json = False) -> None:
     """List every checkpoint.
 
     Name, component, where it is from, size, hash and summary.
     """
-    rows = [_row(where, path) for where, path in _installed(discover())]
+    rows = [_row(where, path) for where, path in _available(discover())]
     if as_json:
         typer.echo(json.dumps({"version": 1, "models": rows}, indent=2))
         return
@@ -66,7 +66,7 @@ def _row(where: str, path: Path) -> dict[str, Any]:
 
 
 @app.command("show")
-@guarded
+@with_error_handling
 def show(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A checkpoint.")]) -> None:
     """Show a checkpoint's card.
 
@@ -79,7 +79,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A checkp
 
 
 @app.command("verify")
-@guarded
+@with_error_handling
 def verify(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME|FILE", help="Checkpoints; all of them by default.")
@@ -97,12 +97,12 @@ def verify(
             typer.echo(f"{path}: ok")
         except UpscalerError as error:
             broken = True
-            say(str(error))
+            print_error(str(error))
     raise typer.Exit(InputError.exit_code if broken else 0)
 
 
 def _load(registry: Registry, opened: Checkpoint) -> None:
-    """Build the checkpoint's model on its weights."""
+    """Build the checkpoint's model with its weights."""
     try:
         registry.build(Kind.MODEL, opened.card.component, {"checkpoint": str(opened.path.absolute())})
     except UsageError as error:
@@ -110,7 +110,7 @@ def _load(registry: Registry, opened: Checkpoint) -> None:
 
 
 @app.command("import")
-@guarded
+@with_error_handling
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .ckpt, .pt or .safetensors file.")],
     component: Annotated[
@@ -130,54 +130,78 @@ def import_(
     A checkpoint with state_dict and spectral_state_dict becomes NAME-wave and NAME-spec; plain weights, a state dict or
     safetensors, need --as. Code in a pickle is refused, not run.
     """
-    found = _read_weights(file)
-    if component and "state_dict" not in found:
-        found = {"state_dict": found}
-    if not isinstance(found.get("state_dict"), dict):
-        raise InputError(f"{file} has no state_dict: say of which model these weights are, by --as COMPONENT")
-    parts = {"state_dict": (component, "")} if component else PAPER
+    content = _read_weights(file)
+    if component and WEIGHTS not in content:
+        content = {WEIGHTS: content}
+    if not isinstance(content.get(WEIGHTS), dict):
+        raise InputError(f"{file} has no {WEIGHTS}: say of which model these weights are, by --as COMPONENT")
     registry, options = discover(), _settings(settings or [])
-    ready = [
-        (_target(f"{name or file.stem}{suffix}"), _understood(registry, of, file, found, part, options))
-        for part, (of, suffix) in parts.items()
-        if isinstance(found.get(part), dict)
+    takers = [(WEIGHTS, "", registry.find(Kind.MODEL, component))] if component else _takers(registry)
+    checkpoints = [
+        (_target(f"{name or file.stem}{suffix}"), _checkpoint(registry, entry, file, content, part, options))
+        for part, suffix, entry in takers
+        if isinstance(content.get(part), dict)
     ]
-    for target, read in ready:
-        checkpoint.write_checkpoint(target, read.tensors, read.card)
-        typer.echo(f"{target.stem}: {read.card.component}, {target}")
+    if not checkpoints:
+        raise InputError(
+            f"no model says that it takes {WEIGHTS} of {file}: say which one does, by --as COMPONENT"
+            f"{registry.unavailable_note()}"
+        )
+    for target, opened in checkpoints:
+        checkpoint.write_checkpoint(target, opened.tensors, opened.card)
+        typer.echo(f"{target.stem}: {opened.card.component}, {target}")
 
 
-def _understood(
-    registry: Registry, of: str, file: Path, found: Mapping[str, Any], part: str, settings: Mapping[str, Any]
+def _takers(registry: Registry) -> list[tuple[str, str, Entry]]:
+    """Parts of foreign files, each with the ending of the new checkpoint's name and the model that takes the part.
+
+    The models' options say it (`ModelOptions.foreign_parts`). If two models take a part, the built-in one gets it.
+    """
+    takers: dict[str, tuple[str, str, Entry]] = {}
+    for entry in registry.of(Kind.MODEL):
+        if issubclass(entry.component.options, ModelOptions):
+            for part, suffix in entry.component.options.foreign_parts.items():
+                takers.setdefault(part, (part, suffix, entry))
+    return list(takers.values())
+
+
+def _checkpoint(
+    registry: Registry, entry: Entry, file: Path, content: Mapping[str, Any], part: str, settings: Mapping[str, Any]
 ) -> Checkpoint:
-    """One model's weights with a card, once the model has taken them."""
+    """One part of a foreign file as a checkpoint with a card, after its model has loaded the weights.
+
+    Options of the model come from three places. What the weights' shapes tell wins over what the file says, and
+    `settings`, which the user typed, win over both.
+    """
     import torch
 
-    component = registry.find(Kind.MODEL, of).component
+    component = entry.component
     if not issubclass(component.options, ModelOptions):
-        raise UsageError(f"the model {of} has no weights")
-    if not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in found[part].items()):
+        raise UsageError(f"the model {registry.name_of(entry)} has no weights")
+    if not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content[part].items()):
         raise InputError(f"{file} holds more than tensors in its {part}")
-    tensors = {key.removeprefix("module."): value for key, value in found[part].items()}  # torch's DataParallel adds it
-    untrained: Any = registry.build(Kind.MODEL, of, {"checkpoint": "none"})
-    seen = untrained.options_of(tensors) if hasattr(untrained, "options_of") else {}
-    said = {key: value for key, value in found.items() if key in component.options.model_fields}
-    told = {**said, **seen, "checkpoint": "none"}
+    # torch's DataParallel puts "module." before every name.
+    tensors = {key.removeprefix("module."): value for key, value in content[part].items()}
+    untrained: Any = registry.build(Kind.MODEL, entry.full_name, {"checkpoint": "none"})
+    from_file = {key: value for key, value in content.items() if key in component.options.model_fields}
+    from_shapes = untrained.options_of(tensors) if hasattr(untrained, "options_of") else {}
+    values = {**from_file, **from_shapes, "checkpoint": "none"}
     try:
-        validate(component, told)
+        validate(component, values)
     except UsageError as error:
         raise InputError(f"{file} does not fit: {error}") from None
-    options = validate(component, {**told, **settings})
-    model: Any = registry.build(Kind.MODEL, of, options)
+    options = validate(component, {**values, **settings})
+    model: Any = registry.build(Kind.MODEL, entry.full_name, options)
     shape = cast("ModelOptions", options).shape()
-    card = Card(component=of, options=shape, rate=model.rate, summary=f"imported from {file.name}")
-    read = Checkpoint(file, card, tensors)
-    read.into(model)
-    read.refuse_nan()
-    return read
+    card = Card(component=component.name, options=shape, rate=model.rate, summary=f"imported from {file.name}")
+    opened = Checkpoint(file, card, tensors)
+    opened.into(model)
+    opened.refuse_nan()
+    return opened
 
 
 def _target(name: str) -> Path:
+    """Where a new checkpoint of that name goes."""
     target = checkpoint.local_folder() / f"{name}{checkpoint.SUFFIX}"
     if Path(name).name != name:
         raise UsageError(f"--name takes a bare name, not '{name}'")
@@ -187,39 +211,40 @@ def _target(name: str) -> Path:
 
 
 def _read_weights(file: Path) -> dict[str, Any]:
-    """What a foreign file holds; nothing in it is run."""
+    """What a foreign file holds. No code in it runs."""
     import torch
     from safetensors.torch import load_file
 
     try:
-        found = load_file(file) if file.suffix == checkpoint.SUFFIX else torch.load(file, "cpu", weights_only=True)
+        content = load_file(file) if file.suffix == checkpoint.SUFFIX else torch.load(file, "cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
-    except Exception:  # noqa: BLE001 - on garbage, torch's unpickler raises whatever comes first
+    except Exception:  # noqa: BLE001 - for a damaged file, torch's unpickler raises errors of many types
         raise InputError(
             f"{file} is damaged, or a pickle of more than weights, which could run code: refused"
         ) from None
-    if not isinstance(found, dict):
-        raise InputError(f"{file} holds a {type(found).__name__}, not a dict of weights")
-    return dict(found)
+    if not isinstance(content, dict):
+        raise InputError(f"{file} holds a {type(content).__name__}, not a dict of weights")
+    return dict(content)
 
 
 def _settings(words: list[str]) -> dict[str, Any]:
-    told = {}
+    """The options that `--set KEY=VALUE` gives, values read as YAML."""
+    settings = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
             raise UsageError(f"--set takes KEY=VALUE, not '{word}'")
-        told[key] = yaml.safe_load(value)
-    return told
+        settings[key] = yaml.safe_load(value)
+    return settings
 
 
-def _installed(registry: Registry) -> Iterator[tuple[str, Path]]:
+def _available(registry: Registry) -> Iterator[tuple[str, Path]]:
     return checkpoint.available([entry.component for entry in registry.of(Kind.MODEL)])
 
 
 def _paths(registry: Registry) -> list[Path]:
-    return [path for _, path in _installed(registry)]
+    return [path for _, path in _available(registry)]
 
 
 def _named(registry: Registry, name: str) -> list[Path]:
@@ -227,6 +252,6 @@ def _named(registry: Registry, name: str) -> list[Path]:
     if (path := Path(name)).suffix or len(path.parts) > 1:
         return [path]
     paths = _paths(registry)
-    if not (found := [path for path in paths if path.stem == name]):
+    if not (matches := [path for path in paths if path.stem == name]):
         raise InputError(f"there is no checkpoint '{name}'; {suggest(name, [path.stem for path in paths])}")
-    return found
+    return matches

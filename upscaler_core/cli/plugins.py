@@ -1,4 +1,4 @@
-"""`upscaler plugins`: what is installed, what it offers, whether it keeps its contract."""
+"""`upscaler plugins`: list, show, check, write, disable and enable plugins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from upscaler_core.cli import scaffold
-from upscaler_core.cli.error_handling import guarded
+from upscaler_core.cli.error_handling import with_error_handling
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
 from upscaler_core.plugins.components import Component, suggest
 from upscaler_core.plugins.config import Config, read_config, write_config
@@ -21,11 +21,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-app.command("new")(guarded(scaffold.new))
+app.command("new")(with_error_handling(scaffold.new))
 
 
 @app.callback()
-@guarded
+@with_error_handling
 def listing(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -46,7 +46,7 @@ def listing(
         return
     registry = discover()
     rows = [_component(registry, entry) for entry in registry.entries]
-    rows += [_missing(plugin) for plugin in registry.plugins if plugin.trouble]
+    rows += [_unavailable(plugin) for plugin in registry.plugins if plugin.trouble]
     if as_json:
         typer.echo(json.dumps({"version": 1, "components": rows}, indent=2))
         return
@@ -62,11 +62,11 @@ def listing(
         table.add_column(heading, overflow="fold")
     for row in rows:
         state = row.get("trouble", "ok")
-        told = row.get("summary", "")
+        summary = row.get("summary", "")
         table.add_row(
             *(
                 escape(str(cell))
-                for cell in (row["name"], row["kind"], row["distribution"], row["version"], state, told)
+                for cell in (row["name"], row["kind"], row["distribution"], row["version"], state, summary)
             )
         )
     console.print(table)
@@ -86,7 +86,7 @@ def _component(registry: Registry, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _missing(plugin: PluginInfo) -> dict[str, Any]:
+def _unavailable(plugin: PluginInfo) -> dict[str, Any]:
     return {
         "name": plugin.name,
         "kind": "plugin",
@@ -101,7 +101,7 @@ def _missing(plugin: PluginInfo) -> dict[str, Any]:
 
 
 def switch(disable: Sequence[str], enable: Sequence[str]) -> None:
-    """Write into the user's configuration which plugins are left out, and tell.
+    """Write into the user's configuration which plugins are disabled, and print it.
 
     Raises:
         UnknownComponent: there is no plugin of one of the names.
@@ -118,7 +118,7 @@ def switch(disable: Sequence[str], enable: Sequence[str]) -> None:
 
 
 @app.command("show")
-@guarded
+@with_error_handling
 def show(name: Annotated[str, typer.Argument(help="A component's name, or plugin/name.")]) -> None:
     """Show a component and its options.
 
@@ -130,18 +130,18 @@ def show(name: Annotated[str, typer.Argument(help="A component's name, or plugin
 
 
 def _named(registry: Registry, name: str) -> list[Entry]:
-    found = [entry for entry in registry.entries if name in (entry.component.name, entry.full_name)]
-    if not found:
+    entries = [entry for entry in registry.entries if name in (entry.component.name, entry.full_name)]
+    if not entries:
         for plugin in registry.plugins:
             if plugin.name == name and plugin.trouble:
                 raise PluginError(f"the plugin '{name}' is {plugin.trouble}")
         known = [entry.component.name for entry in registry.entries]
-        raise UnknownComponent(f"there is no component '{name}'; {suggest(name, known)}{registry.left_out()}")
-    return found
+        raise UnknownComponent(f"there is no component '{name}'; {suggest(name, known)}{registry.unavailable_note()}")
+    return entries
 
 
 def describe(registry: Registry, entry: Entry) -> str:
-    """A component's page, in plain text."""
+    """All that is known of a component, in plain text."""
     component, plugin = entry.component, entry.plugin
     owner = f"{plugin.distribution} {plugin.version}".strip() or plugin.target
     lines = [
@@ -157,14 +157,14 @@ def describe(registry: Registry, entry: Entry) -> str:
 
 
 class OptionFacts(NamedTuple):
-    """What people are told of one option."""
+    """One option of a component, as text for people."""
 
     name: str
     type: str
     unit: str
     bounds: str
     default: str
-    """As in JSON; empty where the option is required."""
+    """In JSON; empty where the option is required."""
     help: str
 
 
@@ -177,7 +177,7 @@ def option_facts(component: Component) -> Iterator[OptionFacts]:
 
 
 def option_lines(component: Component) -> list[str]:
-    """One paragraph an option: type, default, unit, bounds, meaning."""
+    """Two lines for each option: type, unit, bounds and default; meaning."""
     lines = []
     for option in option_facts(component):
         parts = [option.type, option.unit and f"in {option.unit}", option.bounds]
@@ -187,6 +187,7 @@ def option_lines(component: Component) -> list[str]:
 
 
 def _type(facts: dict[str, Any]) -> str:
+    """An option's type or choices, from its JSON Schema."""
     if "enum" in facts:
         return " | ".join(json.dumps(value) for value in facts["enum"])
     if "const" in facts:
@@ -199,15 +200,16 @@ def _type(facts: dict[str, Any]) -> str:
 
 
 def _bounds(facts: dict[str, Any]) -> list[str]:
+    """An option's bounds, such as `>= 0`, from its JSON Schema."""
     for choice in facts.get("anyOf", []):
         if inner := _bounds(choice):
             return inner
-    words = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    return [f"{sign} {facts[key]}" for key, sign in words.items() if key in facts]
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    return [f"{sign} {facts[key]}" for key, sign in signs.items() if key in facts]
 
 
 @app.command("check")
-@guarded
+@with_error_handling
 def check(
     name: Annotated[str | None, typer.Argument(help="A component, or plugin/name; all of them by default.")] = None,
 ) -> None:

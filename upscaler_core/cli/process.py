@@ -1,4 +1,4 @@
-"""What `upscaler run` and `upscaler enhance` do: check everything, plan the files, do them, sum up."""
+"""The work of `upscaler run` and `upscaler enhance`: check everything, plan the files, process them, sum up."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 import typer
 
+from upscaler_core.cli.options import ProcessingOptions
 from upscaler_core.cli.progress import MOST_ROWS, Renderer
 from upscaler_core.cli.result_counter import ResultCounter
-from upscaler_core.cli.run import Request
 from upscaler_core.errors import UpscalerError, UsageError
 from upscaler_core.jobs.engines import execute
 from upscaler_core.jobs.events import Event, Failed, Recorded, Skipped
@@ -23,94 +23,120 @@ from upscaler_core.jobs.planning import Job, plan_jobs
 from upscaler_core.jobs.worker import JobSettings, dry_run
 from upscaler_core.pipeline.check import load
 from upscaler_core.pipeline.events import Finished
-from upscaler_core.pipeline.spec import PipelineSpec
+from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
+from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.registry import Registry, discover
 
 
-def process(path: Path, request: Request) -> None:
-    """Check everything, plan the files, do them, and end with the documented exit code."""
-    if request.overwrite + request.skip_existing + request.resume > 1:
+def process(path: Path, inputs: Sequence[str], options: ProcessingOptions) -> None:
+    """Send files through a pipeline, and end with the documented exit code.
+
+    Args:
+        path: the pipeline file.
+        inputs: files, folders and globs; where there are none, the pipeline file names them.
+        options: what else was typed.
+    """
+    if options.overwrite + options.skip_existing + options.resume > 1:
         raise UsageError("--overwrite, --skip-existing and --resume exclude each other")
-    shard = Shard.parse(request.shard) if request.shard else EVERYTHING
+    shard = Shard.parse(options.shard) if options.shard else EVERYTHING
     registry = discover()
-    pipeline = _checked(path, registry, request)
-    inputs: list[str] = list(request.inputs) or [os.path.normpath(path.parent / given) for given in pipeline.input]
-    output = request.output
-    if output is None and pipeline.output is not None:
-        output = os.path.normpath(path.parent / pipeline.output) + "/" * pipeline.output.endswith("/")
+    pipeline = _load_pipeline(path, registry, options)
+    inputs = inputs or [os.path.normpath(path.parent / name) for name in pipeline.input]
     if not inputs:
         raise UsageError("name at least one input: a file, a folder or a glob")
-    plan = plan_jobs(inputs, output, pipeline, registry)
+    plan = plan_jobs(inputs, _output(path, pipeline, options), pipeline, registry)
     jobs = [job for job in plan.jobs if job.name in shard]
-    manifest = _manifest(plan.folder, pipeline, registry, request, shard)
-    renderer = Renderer(len(jobs), quiet=request.quiet, summary_to_stderr=request.json)
-    tally = ResultCounter(keep=request.json or len(jobs) <= MOST_ROWS)
-    with renderer, contextlib.closing(_events(jobs, pipeline, manifest, request)) as events:
+    manifest = _manifest(plan.folder, pipeline, registry, options, shard)
+    renderer = Renderer(len(jobs), quiet=options.quiet, summary_to_stderr=options.json)
+    counter = ResultCounter(keep_results=options.json or len(jobs) <= MOST_ROWS)
+    with renderer, contextlib.closing(_events(jobs, pipeline, manifest, options)) as events:
         for event in events:
             if isinstance(event, Recorded) and manifest:
                 manifest.append(event.record)
-            if not request.dry_run or isinstance(event, Failed):
+            if not options.dry_run or isinstance(event, Failed):
                 renderer(event)
-            tally(event)
-    tally.sort([job.source for job in jobs])
-    if request.json:
-        typer.echo(json.dumps(summary(tally, pipeline, request.dry_run), ensure_ascii=False, indent=2))
-    renderer.summary(tally, dry_run=request.dry_run)
-    raise typer.Exit(tally.exit_code)
+            counter(event)
+    counter.sort([job.source for job in jobs])
+    if options.json:
+        typer.echo(json.dumps(summary(counter, pipeline, options.dry_run), ensure_ascii=False, indent=2))
+    renderer.summary(counter, dry_run=options.dry_run)
+    raise typer.Exit(counter.exit_code)
+
+
+def _load_pipeline(path: Path, registry: Registry, options: ProcessingOptions) -> PipelineSpec:
+    """The pipeline as the options change it.
+
+    The file is checked by itself first: a fault in it is the file's (exit code 3), and what fails only with the typed
+    settings is the user's (exit code 2).
+    """
+    allowed, settings = options.allow_local_plugins, options.pipeline_settings
+    pipeline = load(path, registry, allow_local_plugins=allowed)
+    try:
+        if settings:
+            pipeline = load(path, registry, settings, allow_local_plugins=allowed)
+    except UpscalerError as error:
+        raise UsageError(str(error)) from None
+    if options.no_limit:
+        others = [finisher for finisher in pipeline.finish if not _limits(finisher, registry)]
+        pipeline = pipeline.model_copy(update={"finish": others})
+    return pipeline
+
+
+def _limits(finisher: ComponentRef, registry: Registry) -> bool:
+    """Whether a finisher is a limiter. Only the built one says so (`protocols.Finisher`)."""
+    return bool(getattr(registry.build(Kind.FINISHER, finisher.use, finisher.options), "limits", False))
+
+
+def _output(path: Path, pipeline: PipelineSpec, options: ProcessingOptions) -> str | None:
+    """What was typed; else what the pipeline file names, from its own folder."""
+    if options.output is not None or pipeline.output is None:
+        return options.output
+    # A slash at the end means a folder, and `normpath` would remove it.
+    return os.path.normpath(path.parent / pipeline.output) + "/" * pipeline.output.endswith("/")
 
 
 def _manifest(
-    folder: Path | None, pipeline: PipelineSpec, registry: Registry, request: Request, shard: Shard
+    folder: Path | None, pipeline: PipelineSpec, registry: Registry, options: ProcessingOptions, shard: Shard
 ) -> Manifest | None:
-    """Where it is kept what was done; nowhere, unless the outputs have a folder of their own."""
+    """The record of this run, in the outputs' folder; None where the outputs have no folder of their own."""
     if folder is not None:
-        return Manifest(folder, pipeline_hash(pipeline, registry, request.device), shard)
-    if request.resume:
+        return Manifest(folder, pipeline_hash(pipeline, registry, options.device), shard)
+    if options.resume:
         raise UsageError("--resume goes on from the manifest in the output folder: name one, as in -o FOLDER/")
     return None
 
 
 def _events(
-    jobs: Sequence[Job], pipeline: PipelineSpec, manifest: Manifest | None, request: Request
+    jobs: Sequence[Job], pipeline: PipelineSpec, manifest: Manifest | None, options: ProcessingOptions
 ) -> Generator[Event]:
-    """Do the files, or say what would come of them."""
-    replaces = request.overwrite or request.resume
-    recorded = manifest.pipeline if manifest else ""
-    task = JobSettings(pipeline, request.device, replaces, request.skip_existing, request.strict, recorded)
-    records = manifest.read() if manifest and request.resume else {}
-    known = (replace(job, before=records.get(job.name)) for job in jobs)
-    if request.dry_run:
-        yield from dry_run(known, task)
+    """Process the files, or find out what would become of them."""
+    settings = JobSettings(
+        pipeline,
+        device=options.device,
+        overwrite=options.overwrite or options.resume,
+        skip_existing=options.skip_existing,
+        strict=options.strict,
+        pipeline=manifest.pipeline if manifest else "",
+    )
+    records = manifest.read() if manifest and options.resume else {}
+    with_records = (replace(job, before=records.get(job.name)) for job in jobs)
+    if options.dry_run:
+        yield from dry_run(with_records, settings)
     else:
-        yield from execute(known, task, request.jobs, request.engine)
+        yield from execute(with_records, settings, options.jobs, options.engine)
 
 
-def _checked(path: Path, registry: Registry, request: Request) -> PipelineSpec:
-    """The pipeline file, after trying the settings: a fault in what was typed is the user's (2), not the file's (3)."""
-    allowed = request.allow_local_plugins
-    pipeline = load(path, registry, allow_local_plugins=allowed)
-    try:
-        if request.settings:
-            pipeline = load(path, registry, request.settings, allow_local_plugins=allowed)
-    except UpscalerError as error:
-        raise UsageError(str(error)) from None
-    if request.no_limit:
-        kept = [use for use in pipeline.finish if use.use.split("/")[-1] != "limiter"]
-        pipeline = pipeline.model_copy(update={"finish": kept})
-    return pipeline
-
-
-def summary(tally: ResultCounter, pipeline: PipelineSpec, dry_run: bool) -> dict[str, Any]:
+def summary(counter: ResultCounter, pipeline: PipelineSpec, dry_run: bool) -> dict[str, Any]:
     """The `--json` object."""
     status = {Finished: "would be done" if dry_run else "done", Skipped: "skipped", Failed: "failed"}
-    files = [{"status": status[type(result)], **asdict(result)} for result in tally.kept]
+    files = [{"status": status[type(result)], **asdict(result)} for result in counter.results]
     for file in files:
         for key in ("source", "target"):
             if key in file:
                 file[key] = str(file[key])
     return {
         "version": 1,
-        "exit_code": tally.exit_code,
+        "exit_code": counter.exit_code,
         "dry_run": dry_run,
         "pipeline": pipeline.model_dump(mode="json", exclude_none=True),
         "files": files,

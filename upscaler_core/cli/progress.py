@@ -1,4 +1,4 @@
-"""Events as people see them: Rich bars on a terminal, plain lines elsewhere, a table at the end."""
+"""Shows events to people: Rich bars on a terminal, plain lines elsewhere, and a table at the end."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ COLUMNS: dict[str, JustifyMethod] = {
     "limited": "left",
     "speed": "right",
 }
-"""The summary's; those with nothing in them are left out."""
+"""The columns of the summary, with their alignment. A column without any content is left out."""
 
 MOST_ROWS = 1_000
-"""A summary of more files is its totals alone."""
+"""The summary of more files than these has no table, only the totals."""
 
 
 class Speed(ProgressColumn):
-    """Seconds of audio done in one second."""
+    """Seconds of audio that are processed in one second."""
 
     def render(self, task: Task) -> Text:
-        """Such as `52x`; blank before anything is done."""
+        """Text such as `52x`; empty before anything is done."""
         seconds = task.fields["audio"]
         return Text(f"{seconds / task.elapsed:.0f}x" if seconds and task.elapsed else "", style="cyan")
 
 
 class Renderer:
-    """A listener to events (see `events.py`): call it with each; use it as a context while work goes on.
+    """Shows events: use it as a context while the work goes on, and call it with every event (see `jobs/events.py`).
 
     Args:
-        files: how many there are in all.
+        files: how many files there are in all.
         quiet: show errors only.
-        summary_to_stderr: standard output is taken.
+        summary_to_stderr: print the summary to standard error, because something else uses standard output.
     """
 
     def __init__(self, files: int, *, quiet: bool, summary_to_stderr: bool) -> None:
@@ -59,7 +59,7 @@ class Renderer:
         self.files = files
         self.done = 0
         self.audio = 0.0
-        self.began = time.monotonic()
+        self.start = time.monotonic()
         self.bars: dict[Path, TaskID] = {}
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -71,11 +71,11 @@ class Renderer:
             transient=True,
             disable=quiet or not self.errors.is_terminal,
         )
-        self.plain = not quiet and not self.errors.is_terminal
+        self.plain_lines = not quiet and not self.errors.is_terminal
 
     def __enter__(self) -> Renderer:
         self.progress.start()
-        self.all = self.progress.add_task(
+        self.total_bar = self.progress.add_task(
             f"all {self.files} files", total=self.files, visible=self.files > 1, audio=0.0
         )
         return self
@@ -87,10 +87,10 @@ class Renderer:
         """Show one event."""
         match event:
             case Started(source, seconds, passes):
-                self._clear(source)  # of the process that crashed at it
+                self._remove_bar(source)  # a process may have crashed at this file before
                 total = seconds * passes if seconds else None
                 self.bars[source] = self.progress.add_task(_short(source), total=total, passes=passes, audio=0.0)
-                if self.plain:
+                if self.plain_lines:
                     self._line(f"{source}: {clock(seconds) if seconds else 'unknown length'}")
             case Advanced(source, seconds):
                 self._advance(source, seconds)
@@ -98,66 +98,68 @@ class Renderer:
                 if not self.quiet:
                     self._line(f"[yellow]warning:[/] {escape(str(source))}: {escape(message)}", markup=True)
             case Finished() | Skipped() | Failed():
-                self._result(event)
+                self._show_result(event)
 
     def _advance(self, source: Path, seconds: float) -> None:
-        """Move a file's bar, and the bar of all by the file's share."""
-        mine = self.bars[source]
-        begun = 0.0
+        """Move a file's bar, and the bar of all files by the file's share."""
+        bar = self.bars[source]
+        files_in_progress = 0.0
         for task in self.progress.tasks:
-            if task.id == mine:
+            if task.id == bar:
                 audio = seconds / task.fields["passes"]
                 self.audio += audio
-                self.progress.update(mine, advance=seconds, audio=task.fields["audio"] + audio)
-            if task.id != self.all and task.total:
-                begun += min(1.0, task.completed / task.total)
-        self.progress.update(self.all, completed=self.done + begun, audio=self.audio)
+                self.progress.update(bar, advance=seconds, audio=task.fields["audio"] + audio)
+            if task.id != self.total_bar and task.total:
+                files_in_progress += min(1.0, task.completed / task.total)
+        self.progress.update(self.total_bar, completed=self.done + files_in_progress, audio=self.audio)
 
-    def _result(self, event: Result) -> None:
+    def _show_result(self, event: Result) -> None:
         self.done += 1
-        self._clear(event.source)
-        self.progress.update(self.all, completed=self.done)
+        self._remove_bar(event.source)
+        self.progress.update(self.total_bar, completed=self.done)
         if isinstance(event, Failed):
             self._line(f"[red]failed:[/] {escape(event.message)}", markup=True)
-        elif self.plain and isinstance(event, Finished):
-            left = (time.monotonic() - self.began) / self.done * (self.files - self.done)
-            count = f"[{self.done}/{self.files}, {clock(left)} left] " if self.files > 1 else ""
+        elif self.plain_lines and isinstance(event, Finished):
+            remaining = (time.monotonic() - self.start) / self.done * (self.files - self.done)
+            count = f"[{self.done}/{self.files}, {clock(remaining)} left] " if self.files > 1 else ""
             self._line(f"{count}{event.target}: {event.seconds / max(event.elapsed, 1e-9):.0f}x real time")
 
-    def _clear(self, source: Path) -> None:
-        """Take a file's bar away, if it has one."""
+    def _remove_bar(self, source: Path) -> None:
+        """Remove a file's bar, if it has one."""
         if source in self.bars:
             self.progress.remove_task(self.bars.pop(source))
 
     def _line(self, text: str, markup: bool = False) -> None:
         self.errors.print(text, markup=markup)
 
-    def summary(self, tally: ResultCounter, *, dry_run: bool) -> None:
-        """Print the table at the end, unless it would be long, and the totals."""
+    def summary(self, counter: ResultCounter, *, dry_run: bool) -> None:
+        """Print the totals, and above them the table unless it would be long."""
         if self.quiet:
             return
         if not self.out.is_terminal:
-            self.out.width = max(self.out.width, 200)  # a pipe or a file has no edge to wrap at
-        if 0 < len(tally.kept) <= MOST_ROWS:
-            self.out.print(_table([_row(result, dry_run) for result in tally.kept]))
+            self.out.width = max(self.out.width, 200)  # a pipe or a file has no right edge
+        if 0 < len(counter.results) <= MOST_ROWS:
+            self.out.print(_table([_row(result, dry_run) for result in counter.results]))
         verb = "would be done" if dry_run else "done"
-        counts = [f"{tally.done} {verb}", f"{tally.codes.total()} failed", f"{tally.skipped} skipped"]
-        elapsed = time.monotonic() - self.began
+        counts = [f"{counter.done} {verb}", f"{counter.failed.total()} failed", f"{counter.skipped} skipped"]
+        elapsed = time.monotonic() - self.start
         total = ", ".join(count for count in counts if not count.startswith("0 ")) or "nothing to do"
-        if tally.done and not dry_run:
-            total += f"; {clock(tally.seconds)} of audio in {clock(elapsed)} ({tally.seconds / elapsed:.0f}x real time)"
+        if counter.done and not dry_run:
+            total += (
+                f"; {clock(counter.seconds)} of audio in {clock(elapsed)} ({counter.seconds / elapsed:.0f}x real time)"
+            )
         self.out.print(total)
         sys.stdout.flush()
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Table:
     table = Table(box=None, pad_edge=False)
-    used = [index for index, column in enumerate(zip(*rows, strict=True)) if any(column)]
+    with_content = [index for index, column in enumerate(zip(*rows, strict=True)) if any(column)]
     for index, (column, justify) in enumerate(COLUMNS.items()):
-        if index in used:
+        if index in with_content:
             table.add_column(column, justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(row[index]) for index in used))
+        table.add_row(*(escape(row[index]) for index in with_content))
     return table
 
 
@@ -168,13 +170,13 @@ def _row(result: Result, dry_run: bool) -> tuple[str, ...]:
         case Skipped(source, target):
             return source.name, f"{target} (exists, skipped)", "", "", "", "", "", ""
         case Finished():
-            ends = f"{result.cutoff_hz / 1000:.1f} kHz" if result.cutoff_hz is not None else ""
+            cutoff = f"{result.cutoff_hz / 1000:.1f} kHz" if result.cutoff_hz is not None else ""
             return (
                 result.source.name,
                 str(result.target),
                 f"{result.rate_in} → {result.rate_out}",
                 clock(result.seconds),
-                ends,
+                cutoff,
                 _added(result),
                 _limited(result),
                 "" if dry_run else f"{result.seconds / max(result.elapsed, 1e-9):.0f}x",
@@ -188,18 +190,20 @@ def _added(result: Finished) -> str:
 
 
 def _limited(result: Finished) -> str:
-    """Such as `up to 2.31 dB, 0.4 % of the time`."""
-    told = f"up to {result.limited_db:.3g} dB, {100 * result.limited_share:.3g} % of the time"
-    return told if result.limited_db else ""
+    """Text such as `up to 2.31 dB, 0.4 % of the time`; empty where no limiter did anything."""
+    if not result.limited_db:
+        return ""
+    return f"up to {result.limited_db:.3g} dB, {100 * result.limited_share:.3g} % of the time"
 
 
 def _short(path: Path) -> str:
+    """A file's name, of at most 32 characters."""
     name = path.name
     return name if len(name) <= 32 else f"{name[:19]}…{name[-12:]}"
 
 
 def clock(seconds: float) -> str:
-    """`3.2 s` below a minute, otherwise `1:02:03` or `4:05`.
+    """A length as people read it: `3.2 s` below a minute, otherwise `1:02:03` or `4:05`.
 
     >>> clock(3723.4), clock(59.94)
     ('1:02:03', '59.9 s')

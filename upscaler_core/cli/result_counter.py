@@ -1,4 +1,4 @@
-"""What came of many files: counted, and kept one by one only where somebody wants to see them all."""
+"""Counts the results of many files. The results themselves are kept only where all of them are shown at the end."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from upscaler_core.pipeline.events import Finished
 
 
 class ResultCounter:
-    """A listener to events (see `events.py`).
+    """Counts results; call it with every event (see `jobs/events.py`).
 
     Args:
-        keep: the results too.
+        keep_results: keep the results too, in `results`.
     """
 
-    def __init__(self, *, keep: bool) -> None:
-        self.keep = keep
-        self.kept: list[Result] = []
+    def __init__(self, *, keep_results: bool) -> None:
+        self.keep_results = keep_results
+        self.results: list[Result] = []
         self.done = self.skipped = 0
         self.seconds = 0.0
-        """Of audio that is done."""
-        self.codes: Counter[int] = Counter()
-        """Of what failed."""
+        """Seconds of audio in the files that are done."""
+        self.failed: Counter[int] = Counter()
+        """How many files failed, by exit code."""
 
     def __call__(self, event: Event) -> None:
-        """Count a result."""
+        """Count an event if it is a result."""
         match event:
             case Finished():
                 self.done += 1
@@ -35,25 +35,33 @@ class ResultCounter:
             case Skipped():
                 self.skipped += 1
             case Failed():
-                self.codes[event.exit_code] += 1
+                self.failed[event.exit_code] += 1
             case _:
                 return
-        if self.keep:
-            self.kept.append(event)
+        if self.keep_results:
+            self.results.append(event)
 
     def sort(self, sources: Sequence[Path]) -> None:
-        """Bring what was kept into this order; processes end their files in any."""
-        place = {source: index for index, source in enumerate(sources)} if self.kept else {}
-        self.kept.sort(key=lambda result: place[result.source])
+        """Bring the results into the order of the sources. Worker processes finish their files in any order."""
+        place = {source: index for index, source in enumerate(sources)} if self.results else {}
+        self.results.sort(key=lambda result: place[result.source])
 
     @property
     def exit_code(self) -> int:
-        """The process's."""
-        return exit_code(self.codes, self.done + self.skipped + self.codes.total())
+        """The exit code of the process."""
+        return exit_code(self.failed, self.done + self.skipped + self.failed.total())
 
 
 def exit_code(failed: Counter[int], files: int) -> int:
-    """0 all done; 1 some failed; where all failed for one reason, that reason's code."""
+    """The exit code of a process that worked on many files.
+
+    Args:
+        failed: how many files failed, by exit code.
+        files: how many files there were in all.
+
+    Returns:
+        0 if no file failed; the reason's exit code if all files failed for one reason; otherwise 1.
+    """
     if not failed:
         return 0
     return next(iter(failed)) if len(failed) == 1 and failed.total() == files else 1

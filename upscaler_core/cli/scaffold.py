@@ -1,7 +1,7 @@
-"""`upscaler plugins new`: writes a plugin's package that works before a line of it is edited.
+"""`upscaler plugins new`: write the package of a new plugin. It works before a line of it is edited.
 
-The packages lie in `templates`: what all kinds share, and beside it a folder a kind. They are real packages, of a plugin
-named `example`, and are linted where they lie; writing one is copying it with its name replaced.
+The packages are in `templates`: one folder with what all kinds share, and one folder for each kind. They are real packages,
+of a plugin named `example`, and the linters check them there. To write a package is to copy it with its name replaced.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from upscaler_core.plugins.registry import Registry, discover
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-NEXT = """\
+NEXT_STEPS = """\
 {folder}/ is written: {files} files, a {kind} that works. Next:
 
   cd {folder}
@@ -41,12 +41,14 @@ def new(
 
     The folder upscaler-plugin-NAME, with a working component, an option, tests and a CI file.
     """
-    chosen = _kind(kind)
+    component_kind = _kind(kind)
     commands = list(getattr(context.find_root().command, "commands", ()))
-    refuse_name(name, chosen, discover(), commands)
+    refuse_name(name, component_kind, discover(), commands)
     folder = Path(f"upscaler-plugin-{name}")
-    written = write(folder, name, chosen)
-    typer.echo(NEXT.format(folder=folder, files=len(written), kind=chosen, name=name, package=package(name)))
+    files = write(folder, name, component_kind)
+    typer.echo(
+        NEXT_STEPS.format(folder=folder, files=len(files), kind=component_kind, name=name, package=package(name))
+    )
 
 
 def _kind(word: str) -> Kind:
@@ -61,24 +63,26 @@ def package(name: str) -> str:
 
 
 def refuse_name(name: str, kind: Kind, registry: Registry, commands: list[str]) -> None:
-    """Refuse a name that is no name, or that would hide or be hidden by what is installed.
+    """Refuse a word that cannot be a name, and a name that something installed has already.
 
     Raises:
-        UsageError: what is wrong with it.
+        UsageError: the message says what is wrong with the name.
     """
     import yaml
 
-    if not NAME.fullmatch(name) or yaml.safe_load(name) != name:  # in a pipeline file, `use: off` is no text
+    if not NAME.fullmatch(name) or yaml.safe_load(name) != name:  # YAML reads `use: off` as false
         raise UsageError(f"'{name}' cannot be a plugin's name: write lower-case words joined by hyphens, as soft-clip")
-    offered = [entry.component.name for entry in registry.of(kind)] + (commands if kind == Kind.COMMAND else [])
-    if name in offered:
+    taken = [entry.component.name for entry in registry.of(kind)] + (commands if kind == Kind.COMMAND else [])
+    if name in taken:
         raise UsageError(f"there is a {kind} '{name}' already: choose another name")
     if any(plugin.name == name for plugin in registry.plugins) or find_spec(package(name)):
         raise UsageError(f"there is a plugin or package '{name}' already: choose another name")
 
 
 def write(folder: Path, name: str, kind: Kind) -> list[Path]:
-    """Write the package of a plugin that offers one component, both of this name; the folder is whole or absent.
+    """Write the package of a plugin that offers one component, both of this name.
+
+    If it cannot be finished, there is no folder.
 
     Returns:
         The files, relative to the folder.
@@ -91,26 +95,27 @@ def write(folder: Path, name: str, kind: Kind) -> list[Path]:
         if folder.exists() or folder.is_symlink():
             raise OutputError(f"{folder} exists already: choose another name, or move it away")
         with tempfile.TemporaryDirectory(prefix=".upscaler-", dir=folder.parent) as work:
-            made = Path(work) / folder.name
+            unfinished = Path(work) / folder.name
             for template, path in files:
-                target = made / _named(str(path), name)
+                target = unfinished / _with_name(str(path), name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(_named(template.read_text(encoding="utf-8"), name), encoding="utf-8")
-            made.rename(folder)
+                target.write_text(_with_name(template.read_text(encoding="utf-8"), name), encoding="utf-8")
+            unfinished.rename(folder)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    return [Path(_named(str(path), name)) for _, path in files]
+    return [Path(_with_name(str(path), name)) for _, path in files]
 
 
 def _files(kind: Kind) -> list[tuple[Path, Path]]:
-    """Every file of a kind's package: where it lies, and where it goes."""
+    """Every file of a kind's package: the template, and its path in the new folder."""
     return [
         (path, path.relative_to(root))
         for root in (TEMPLATES / "shared", TEMPLATES / kind)
         for path in root.rglob("*")
-        if path.is_file() and "cache" not in str(path.relative_to(root))  # what Python and linters leave
+        if path.is_file() and "cache" not in str(path.relative_to(root))  # Python and linters leave such folders
     ]
 
 
-def _named(text: str, name: str) -> str:
-    return re.sub("(upscaler_)?example", lambda found: package(name) if found[1] else name, text)
+def _with_name(text: str, name: str) -> str:
+    """The text of a template with the plugin's own name in it."""
+    return re.sub("(upscaler_)?example", lambda match: package(name) if match[1] else name, text)

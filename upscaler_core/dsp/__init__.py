@@ -2,17 +2,30 @@
 
 from upscaler_core.dsp.bandwidth import Bandwidth, measure_bandwidth
 from upscaler_core.dsp.filters import highpass, kaiser_half_length, kaiser_lowpass, lowpass
+from upscaler_core.dsp.griffin_lim import fading_phasor, griffinlim, unit_phasor
 from upscaler_core.dsp.loudness import Levels, measure_levels
 from upscaler_core.dsp.resample import Resample
+from upscaler_core.dsp.spectral_tilt import (
+    REFERENCE_BAND,
+    TILT_PER_OCTAVE,
+    band_level,
+    tilted_log_magnitude,
+    tilted_magnitude,
+)
 from upscaler_core.dsp.spectrogram import stream_spectrogram
 from upscaler_core.dsp.stereo import to_left_right, to_mid_side
 from upscaler_core.dsp.streaming import Stream
 
 __all__ = [
+    "REFERENCE_BAND",
+    "TILT_PER_OCTAVE",
     "Bandwidth",
     "Levels",
     "Resample",
     "Stream",
+    "band_level",
+    "fading_phasor",
+    "griffinlim",
     "highpass",
     "kaiser_half_length",
     "kaiser_lowpass",
@@ -20,6 +33,9 @@ __all__ = [
     "measure_bandwidth",
     "measure_levels",
     "stream_spectrogram",
+    "tilted_log_magnitude",
+    "tilted_magnitude",
     "to_left_right",
     "to_mid_side",
+    "unit_phasor",
 ]

@@ -1,4 +1,4 @@
-"""Kaiser-windowed sinc filters: the one design behind every linear-phase filter, and the edge of the added band.
+"""Kaiser-windowed sinc filters: the design of all linear-phase filters here, and the edge of the added band.
 
 The ideal low-pass of cut-off c (cycles a sample) has the impulse response 2c·sinc(2ct), which never ends. A Kaiser window
 
@@ -20,8 +20,8 @@ True
 True
 
 The edge of the added band keeps what models add out of the source's band. It is a low-pass of that design, 300 Hz wide and
-100 dB deep, or its complement. A stream meets it as a `Plan`, a batch of excerpts at cut-offs of their own as a product of
-spectra, with a gradient.
+100 dB deep, or its complement. For a stream it is a `Plan`. For a batch of excerpts, each with its own cut-off, it is a
+product of spectra, with a gradient.
 
 >>> x = torch.randn(2, 1, 4_800, generator=torch.Generator().manual_seed(0))
 >>> low = lowpass(x, torch.tensor([6_000.0, 24_000.0]), 48_000)
@@ -46,7 +46,7 @@ TRANSITION_HZ = 300.0
 ATTENUATION_DB = 100.0
 """Stop-band attenuation of the added band's edge, dB."""
 FFT_STEP = 1024
-"""FFT sizes of whole excerpts are multiples of this, so that they have only small prime factors."""
+"""FFT sizes of excerpts are multiples of this, so that most of their prime factors are small."""
 
 
 def kaiser_half_length(attenuation_db: float, transition: float) -> int:
@@ -58,9 +58,9 @@ def kaiser_lowpass(times: Tensor, cutoff: float, half_length: float, attenuation
     """Sample the Kaiser-windowed low-pass at any times.
 
     Args:
-        times: where to sample, in samples from the centre. They may have any shape, and need not be whole.
+        times: where to sample, in samples from the centre. They may have any shape, and need not be integers.
         cutoff: −6 dB point, cycles a sample, 0 … 0.5.
-        half_length: of the window, samples. The response is 0 beyond it.
+        half_length: half of the window's length, samples. The response is 0 beyond it.
         attenuation_db: ripple in both bands, dB, above 50.
 
     Returns:
@@ -80,7 +80,7 @@ def edge_width(rate: int) -> float:
 
 
 def edge_taps(rate: int, cutoff_hz: float) -> Tensor:
-    """The low-pass of the added band's edge, −6 dB at `cutoff_hz`: an odd number of taps, float64, of sum 1."""
+    """The low-pass of the added band's edge, −6 dB at `cutoff_hz`: `[tap]`, odd, float64, of sum 1."""
     half = kaiser_half_length(ATTENUATION_DB, edge_width(rate) / rate)
     taps = kaiser_lowpass(torch.arange(-half, half + 1), cutoff_hz / rate, half, ATTENUATION_DB)
     return taps / taps.sum()
@@ -89,8 +89,8 @@ def edge_taps(rate: int, cutoff_hz: float) -> Tensor:
 def highpass_plan(rate: int, cutoff_hz: float) -> Plan:
     """The added band's edge for streams: linear phase, delay 0, −6 dB at the cut-off.
 
-    It is a unit impulse less the low-pass, run by overlap-save: an FFT of the window, a product with the filter's
-    spectrum, and the part of the inverse that the circular ends did not touch.
+    It is a unit impulse minus the low-pass. It runs by overlap-save: an FFT of the window, a product with the filter's
+    spectrum, and the part of the inverse FFT that is free of circular wrap-around.
 
     Args:
         rate: Hz.
@@ -113,7 +113,7 @@ def highpass_plan(rate: int, cutoff_hz: float) -> Plan:
 
 
 def lowpass(x: Tensor, cutoff_hz: Tensor, rate: int) -> Tensor:
-    """Take away what is above each item's cut-off, with a gradient.
+    """Remove what is above each item's cut-off, with a gradient.
 
     Args:
         x: `[batch, channel, time]`, float32; zeros are assumed beyond the ends.
@@ -124,13 +124,13 @@ def lowpass(x: Tensor, cutoff_hz: Tensor, rate: int) -> Tensor:
     Returns:
         The same shape.
     """
-    passing = cutoff_hz > (rate - edge_width(rate)) / 2
+    unchanged = cutoff_hz > (rate - edge_width(rate)) / 2
     taps = torch.stack([edge_taps(rate, c) for c in cutoff_hz.tolist()]).to(x)
     half = taps.shape[-1] // 2
     size = -(-(x.shape[-1] + 2 * half) // FFT_STEP) * FFT_STEP
     spectrum = torch.fft.rfft(x, size) * torch.fft.rfft(taps, size)[:, None]
     filtered = torch.fft.irfft(spectrum, size)[..., half : half + x.shape[-1]]
-    return torch.where(passing[:, None, None], x, filtered)
+    return torch.where(unchanged[:, None, None], x, filtered)
 
 
 def highpass(x: Tensor, cutoff_hz: Tensor, rate: int) -> Tensor:

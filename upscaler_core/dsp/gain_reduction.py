@@ -1,4 +1,4 @@
-"""How far down limiters turned a signal, and how often."""
+"""How much limiters reduced a signal's gain, and how often."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 READABLE = 1e-9
-"""From a sample below this no gain is read: rounding may have made it."""
+"""No gain is read from a limited sample below this (full scale ±1.0): it may be a rounding error."""
 
 
 @dataclass
@@ -25,22 +25,22 @@ class GainReductionMeter:
     db: float = 0.0
     """The largest gain reduction, dB."""
     limited: int = 0
-    """Samples that were turned down."""
+    """Samples whose gain was reduced."""
     samples: int = 0
-    """All samples that went through a limiter."""
+    """All samples that passed a limiter."""
 
     @property
     def share(self) -> float:
-        """The part of the samples that was turned down, 0 … 1."""
+        """The share of the samples whose gain was reduced, 0 … 1."""
         return self.limited / max(self.samples, 1)
 
     def __call__(self, before: Tensor, after: Tensor) -> Tensor:
-        """`[channel, time]` before and after; all channels have one gain. Returns `after`."""
-        loud, left = before.abs().amax(0), after.abs().amax(0)
-        turned = left < loud
-        self.samples += turned.numel()
-        self.limited += int(turned.count_nonzero())
-        readable = turned & (left > READABLE)
+        """Read `[channel, time]` before and after a limiter, whose gain is the same for all channels. Returns `after`."""
+        peak_before, peak_after = before.abs().amax(0), after.abs().amax(0)
+        limited = peak_after < peak_before
+        self.samples += limited.numel()
+        self.limited += int(limited.count_nonzero())
+        readable = limited & (peak_after > READABLE)
         if readable.any():
-            self.db = max(self.db, 20 * math.log10(float((loud[readable] / left[readable]).max())))
+            self.db = max(self.db, 20 * math.log10(float((peak_before[readable] / peak_after[readable]).max())))
         return after

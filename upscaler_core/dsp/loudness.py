@@ -1,14 +1,15 @@
-"""How loud a recording gets: one pass over a stream, in flat memory but for one number each tenth of a second.
+"""How loud a recording is, measured in one pass over a stream. Memory grows by one number each tenth of a second.
 
-**Loudness** (ITU-R BS.1770-5; EBU R 128): K-weighting, here as the truncated impulse response of the two standard
-biquads, which has fallen by 100 dB after 50 ms; mean squares over 400 ms, a new one each 100 ms, z; and of those louder
-than −70 LUFS, and than 10 LU below the mean of these, the mean:  L = −0.691 + 10·log10(Σ weight·z).
+**Loudness** (ITU-R BS.1770-5; EBU R 128): The signal is K-weighted, here with the truncated impulse response of the two
+standard biquads, which has fallen by 100 dB after 50 ms. Mean squares z are taken over 400 ms, a new one each 100 ms. Those
+below −70 LUFS are excluded, and then those more than 10 LU below the mean of the others. The loudness is that of the mean of
+what remains:  L = −0.691 + 10·log10(Σ weight·z), a sum over channels.
 
-**True peak** (Annex 2): the largest magnitude of the signal read 4 times a sample by a Kaiser-windowed sinc.
+**True peak** (Annex 2): the largest magnitude of the signal, interpolated at 4 points a sample by a Kaiser-windowed sinc.
 
 >>> t = torch.arange(48_000 * 3) / 48_000
->>> found = measure_levels([0.1 * torch.sin(2 * math.pi * 997 * t).expand(2, -1)], 48_000)  # −20 dBFS in both channels
->>> round(found.loudness, 1), round(found.true_peak_db, 1)
+>>> levels = measure_levels([0.1 * torch.sin(2 * math.pi * 997 * t).expand(2, -1)], 48_000)  # −20 dBFS in both channels
+>>> round(levels.loudness, 1), round(levels.true_peak_db, 1)
 (-20.0, -20.0)
 """
 
@@ -23,66 +24,70 @@ from torch import Tensor
 from upscaler_core.dsp import filters
 from upscaler_core.dsp.streaming import Stream, windows
 
-REACH = 32
-"""Samples on each side that a reading between samples depends on."""
+HALF_LENGTH = 32
+"""Samples on each side that an interpolated value depends on."""
 OVERSAMPLING = 4
+"""Points at which the signal is read in each sample period, as in Annex 2."""
 ATTENUATION_DB = 80.0
-STEPS = 10
-"""Tenths of a second in each window."""
+"""Stop-band attenuation of the interpolation filter, dB."""
+SEGMENTS = 10
+"""Segments, tenths of a second, in each window."""
 RUN = 3
-"""Successive samples at full scale that are taken for clipping."""
-MOST_BITS = 24
+"""Successive samples at full scale that count as clipping."""
+MAX_BITS = 24
+"""Samples that need more bits are not taken for integers."""
 
 
 @dataclass(frozen=True)
 class Levels:
-    """What a pass over a stream has seen."""
+    """Measurements of a complete stream."""
 
     frames: int
-    """Samples a channel."""
+    """Samples in each channel."""
     peak_db: float
     """Largest sample, dBFS; −inf for silence."""
     true_peak_db: float
-    """Largest value between the samples too, dBTP."""
+    """Largest value, also between the samples, dBTP."""
     loudness: float | None
-    """Integrated, LUFS; None for less than 0.4 s, or where everything is under −70 LUFS."""
+    """Integrated loudness, LUFS; None for less than 0.4 s, or where everything is below −70 LUFS."""
     full_scale: int
     """Samples at full scale or beyond, in all channels."""
     clipped_runs: int
-    """Stretches of three and more of them."""
+    """Runs of three and more such samples."""
     dc: float
     """Mean of the worst channel, full scale ±1."""
     bits: int | None
-    """Bits that are in use, where every sample is a whole number of at most 24; None otherwise."""
+    """Bits in use, where every sample is an integer of at most 24 bits; None otherwise."""
 
 
 def measure_levels(stream: Stream, rate: int, full_scale: float = 1.0) -> Levels:
-    """Measure a whole stream of blocks `[channel, time]`.
+    """Measure a complete stream of blocks `[channel, time]`.
 
     Args:
         stream: blocks; the result does not depend on their lengths.
         rate: Hz.
-        full_scale: the least magnitude that counts as clipped; 1 − 2^(1 − bits) for integers.
+        full_scale: the least magnitude that counts as clipped; 1 − 2^(1 − bits) for samples that were integers.
     """
     segment = max(1, round(rate / 10))
-    reach = max(REACH + 1, segment // 2)
-    weighting, between = k_weighting(rate, reach), interpolation()
+    context = max(HALF_LENGTH + 1, segment // 2)
+    weighting, interpolation = k_weighting(rate, context), interpolation_filters()
     frames = clipped = runs = bits = 0
     peak = true_peak = 0.0
     total: Tensor | float = 0.0
-    energies: list[float] = []  # small tensors would pin the large ones' memory
-    for _, window, fresh in windows(stream, STEPS * segment, reach, reach):
-        body = window[:, reach : reach + fresh]
+    energies: list[float] = []  # as floats: small tensors would keep the large ones they are views of in memory
+    for _, window, fresh in windows(stream, SEGMENTS * segment, context, context):
+        body = window[:, context : context + fresh]
         frames += fresh
         peak = max(peak, float(body.abs().max()))
         total = total + body.double().sum(1)
-        true_peak = max(true_peak, read_between(window[:, reach - REACH : reach + fresh + REACH], between))
-        full = window[:, reach - 1 : reach + fresh + RUN - 1].abs() >= full_scale
+        inner = window[:, context - HALF_LENGTH : context + fresh + HALF_LENGTH]
+        true_peak = max(true_peak, peak_between(inner, interpolation))
+        full = window[:, context - 1 : context + fresh + RUN - 1].abs() >= full_scale
         clipped += int(full[:, 1 : fresh + 1].sum())
         runs += int((full.unfold(1, RUN, 1).all(2)[:, 1:] & ~full[:, :fresh]).sum())
-        while bits <= MOST_BITS and bool(((body * 2.0 ** (bits - 1)) % 1).any()):
+        while bits <= MAX_BITS and bool(((body * 2.0 ** (bits - 1)) % 1).any()):
             bits += 1
-        energies += energy(window[:, : reach + fresh], weighting, reach, segment).tolist()
+        energies += energy(window[:, : context + fresh], weighting, context, segment).tolist()
     if not frames:
         return Levels(0, -math.inf, -math.inf, None, 0, 0, 0.0, None)
     return Levels(
@@ -93,7 +98,7 @@ def measure_levels(stream: Stream, rate: int, full_scale: float = 1.0) -> Levels
         clipped,
         runs,
         float((torch.as_tensor(total) / frames).abs().max()),
-        bits if bits <= MOST_BITS else None,
+        bits if bits <= MAX_BITS else None,
     )
 
 
@@ -102,22 +107,23 @@ def decibels(amplitude: float) -> float:
     return 20 * math.log10(amplitude) if amplitude else -math.inf
 
 
-def interpolation() -> Tensor:
-    """The filters that read between two samples: `[OVERSAMPLING − 1, 1, 2·REACH]`."""
-    times = torch.arange(-REACH + 1, REACH + 1) - torch.arange(1, OVERSAMPLING)[:, None] / OVERSAMPLING
-    return filters.kaiser_lowpass(times, 0.5, REACH, ATTENUATION_DB).float()[:, None]
+def interpolation_filters() -> Tensor:
+    """The filters that interpolate between two samples: `[OVERSAMPLING − 1, 1, 2·HALF_LENGTH]`."""
+    times = torch.arange(-HALF_LENGTH + 1, HALF_LENGTH + 1) - torch.arange(1, OVERSAMPLING)[:, None] / OVERSAMPLING
+    return filters.kaiser_lowpass(times, 0.5, HALF_LENGTH, ATTENUATION_DB).float()[:, None]
 
 
-def read_between(x: Tensor, taps: Tensor) -> float:
-    """The largest magnitude between the samples of `[channel, REACH + n + REACH]`."""
+def peak_between(x: Tensor, taps: Tensor) -> float:
+    """The largest magnitude between the samples of `[channel, HALF_LENGTH + n + HALF_LENGTH]`."""
     return float(torch.nn.functional.conv1d(x[:, None], taps).abs().max())
 
 
 def k_weighting(rate: int, size: int) -> Tensor:
     """K-weighting's impulse response, cut after `size` samples: `[size + 1]`, float64.
 
-    The filters of BS.1770 are a high shelf of 4 dB and a high-pass, given at 48 kHz; at other rates the same analogue
-    filters by the bilinear transform (De Man, "Evaluation of implementations of the EBU R128 loudness measurement", 2018).
+    The filters of BS.1770 are a high shelf of 4 dB and a high-pass, specified at 48 kHz. At other rates they are the same
+    analogue filters, by the bilinear transform (De Man, "Evaluation of implementations of the EBU R128 loudness
+    measurement", 2018).
     """
     shelf, highpass = (
         _biquad(rate, 1681.974450955533, 0.7071752369554196, 3.999843853973347),
@@ -132,7 +138,7 @@ def k_weighting(rate: int, size: int) -> Tensor:
 
 
 def _biquad(rate: int, f: float, q: float, gain_db: float | None = None) -> tuple[Tensor, Tensor]:
-    """Numerator and denominator of a high shelf, or of a high-pass where there is no gain."""
+    """Numerator and denominator of a high shelf, or of a high-pass if `gain_db` is None."""
     k = math.tan(math.pi * min(f / rate, 0.49))
     a0 = 1 + k / q + k * k
     a = [1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
@@ -144,24 +150,24 @@ def _biquad(rate: int, f: float, q: float, gain_db: float | None = None) -> tupl
     return torch.tensor(b, dtype=torch.float64), torch.tensor(a, dtype=torch.float64)
 
 
-def energy(x: Tensor, taps: Tensor, reach: int, segment: int) -> Tensor:
-    """Mean squares of `[channel, reach + n]` after K-weighting, in whole segments, weighted and summed: `[segment]`."""
-    count = (x.shape[1] - reach) // segment
+def energy(x: Tensor, taps: Tensor, context: int, segment: int) -> Tensor:
+    """Mean squares of `[channel, context + n]` after K-weighting, in full segments, weighted and summed: `[segment]`."""
+    count = (x.shape[1] - context) // segment
     size = x.shape[1] + len(taps) - 1
     weighted = torch.fft.irfft(torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps, size), size)
-    squares = weighted[:, reach : reach + count * segment].square().reshape(len(x), count, segment).mean(2)
+    squares = weighted[:, context : context + count * segment].square().reshape(len(x), count, segment).mean(2)
     summed: Tensor = (channel_weights(len(x))[:, None] * squares).sum(0)
     return summed
 
 
 def channel_weights(channels: int) -> Tensor:
-    """BS.1770's: surround channels of 5.0 and 5.1 count 1.41 fold, the low-frequency channel not at all."""
+    """The weights of BS.1770: 1.41 for the surround channels of 5.0 and 5.1, 0 for the low-frequency channel."""
     weights = {5: [1, 1, 1, 1.41, 1.41], 6: [1, 1, 1, 0, 1.41, 1.41]}
     return torch.tensor(weights.get(channels, [1.0] * channels), dtype=torch.float64)
 
 
 def integrated(energies: Tensor) -> float | None:
-    """Gated loudness, LUFS, of the mean squares of tenths of a second `[segment]`."""
+    """Gated loudness, LUFS, from the mean squares of tenths of a second `[segment]`; None if nothing passes the gate."""
     if len(energies) < 4:
         return None
     blocks = energies.unfold(0, 4, 1).mean(1)

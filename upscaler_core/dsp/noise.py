@@ -1,10 +1,10 @@
-"""Chance that does not depend on how a stream was cut.
+"""Noise that does not depend on how a stream was cut into blocks.
 
-Noise is a pure function of (seed, layer, position): it is drawn in fixed blocks of 4,096 samples, each from a generator
-seeded by a hash of (seed, layer, block), and cut to what was asked for.
+Noise is a pure function of (seed, layer, position). It is generated in fixed blocks of 4,096 samples, each by a generator
+that is seeded with a hash of (seed, layer, block), and cut to the requested range.
 
->>> whole = noise(1, "dither", 0, 10_000)
->>> bool((whole[5_000:6_000] == noise(1, "dither", 5_000, 1_000)).all())
+>>> stretch = noise(1, "dither", 0, 10_000)
+>>> bool((stretch[5_000:6_000] == noise(1, "dither", 5_000, 1_000)).all())
 True
 """
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 4096
+"""Samples that one generator makes. Another number would give other noise."""
 
 
 def noise(seed: int, layer: str, start: int, length: int, *, uniform: bool = False) -> Tensor:
@@ -23,18 +24,18 @@ def noise(seed: int, layer: str, start: int, length: int, *, uniform: bool = Fal
 
     Args:
         seed: the run's seed.
-        layer: who asks, so that two users of one seed draw different noise.
+        layer: name of the use, so that two uses of one seed have different noise.
         start: index of the first sample; may be negative.
         length: samples.
-        uniform: draw from [0, 1) instead of the normal distribution.
+        uniform: uniform in [0, 1) instead of normal.
 
     Returns:
         float32 `[length]`.
     """
     first, last = start // BLOCK, (start + length - 1) // BLOCK
-    drawn = [_block(seed, layer, k, uniform) for k in range(first, last + 1)] or [torch.empty(0)]
+    blocks = [_block(seed, layer, k, uniform) for k in range(first, last + 1)] or [torch.empty(0)]
     offset = start - first * BLOCK
-    return torch.cat(drawn)[offset : offset + length]
+    return torch.cat(blocks)[offset : offset + length]
 
 
 def _block(seed: int, layer: str, index: int, uniform: bool) -> Tensor:

@@ -1,4 +1,4 @@
-"""The record by which resamplers, filters and finishers describe their work, so that the core can stream it."""
+"""The record by which resamplers, filters and finishers describe their work, so that the core can apply it to streams."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Plan:
         *,
         reach: int | None = None,
     ) -> None:
-        if reach is not None:  # gone in version 0.3, as plugins/compatibility.py says of all old names
+        if reach is not None:  # until version 0.3, like the old names in plugins/compatibility.py
             warnings.warn("Plan(reach=) is now called receptive_field", DeprecationWarning, stacklevel=2)
             receptive_field = reach
         if receptive_field is None:

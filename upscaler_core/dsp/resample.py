@@ -1,4 +1,4 @@
-"""A resampler on whole signals and on streams."""
+"""Applies a resampler to complete signals and to streams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from upscaler_core.errors import UsageError
 
 
 class PlansResampling(Protocol):
-    """What `Resample` needs of a resampler: see `plugins.protocols.Resampler`."""
+    """What `Resample` needs from a resampler: see `plugins.protocols.Resampler`."""
 
     def plan(self, rate_in: int, rate_out: int) -> Plan:
         """The windowed function from `rate_in` to `rate_out`, Hz."""
@@ -24,7 +24,7 @@ class PlansResampling(Protocol):
 
 
 class Resample:
-    """A resampler on whole signals and on streams; what `discover().resampler(name)` returns.
+    """Applies a resampler to complete signals and to streams; `discover().resampler(name)` returns one.
 
     Shape:
         `[batch, channel, time]` (or fewer leading dimensions) -> the same with `ceil(time * rate_out / rate_in)`
@@ -37,22 +37,25 @@ class Resample:
 
     def plan(self, rate_in: int, rate_out: int) -> Plan:
         """The plan for a pair of rates in Hz. It is made once."""
-        pair = (_whole_rate(rate_in), _whole_rate(rate_out))
+        pair = (_integer_rate(rate_in), _integer_rate(rate_out))
         if pair not in self._plans:
             self._plans[pair] = self.resampler.plan(*pair)
         return self._plans[pair]
 
     def __call__(self, x: Tensor, rate_in: int, rate_out: int) -> Tensor:
-        """Resample a whole signal. The result has the same bits as the stream's."""
+        """Resample a complete signal. The result has the same bits as the stream's.
+
+        Raises:
+            UsageError: the dtype is neither float32 nor float64, or a rate is not a positive integer.
+        """
         if not x.is_floating_point() or x.dtype not in (torch.float32, torch.float64):
             raise UsageError(f"audio must be float32 or float64 at full scale ±1.0, not {x.dtype}")
         flat = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         if rate_in == rate_out or not x.numel():
             return x.clone()
-        # The result is computed in place: holding all blocks and joining them at the end would double the memory. numpy
-        # makes it, because numpy asks for huge pages: touching small pages for the first time can take as long as
-        # resampling does.
-        size = flat.shape[0], -(-x.shape[-1] * _whole_rate(rate_out) // _whole_rate(rate_in))
+        # The result is computed in place: if all blocks were joined at the end, the memory would double. numpy allocates
+        # it, because numpy requests huge pages: the first access to small pages can take as long as resampling does.
+        size = flat.shape[0], -(-x.shape[-1] * _integer_rate(rate_out) // _integer_rate(rate_in))
         out = torch.from_numpy(np.empty(size, np.float32 if x.dtype == torch.float32 else np.float64))
         for block in run(self.plan(rate_in, rate_out), [flat], out=out):
             last = block
@@ -60,14 +63,14 @@ class Resample:
         return out.reshape(*x.shape[:-1], out.shape[-1])
 
     def stream(self, stream: Stream, rate_in: int, rate_out: int) -> Iterator[Tensor]:
-        """Resample blocks `[channel, time]` as they come. Where the rates are equal, the blocks pass through untouched."""
+        """Resample blocks `[channel, time]` one by one. If the rates are equal, the blocks stay unchanged."""
         if rate_in == rate_out:
             yield from stream
         else:
             yield from run(self.plan(rate_in, rate_out), stream)
 
 
-def _whole_rate(rate: float) -> int:
+def _integer_rate(rate: float) -> int:
     if not (isinstance(rate, int | float) and rate == int(rate) and rate > 0):
         raise UsageError(f"a sample rate is a whole number of Hz above 0, not {rate!r}")
     return int(rate)

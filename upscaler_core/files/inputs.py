@@ -11,7 +11,7 @@ from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.registry import Registry
 
 OUTPUT_MARK = ".upscaled"
-"""What the name of an output beside its source ends with. Such files are left out where folders are searched."""
+"""The end of the name of an output beside its source. Such files are left out where folders are searched."""
 
 
 def audio_suffixes(registry: Registry) -> set[str]:
@@ -27,34 +27,38 @@ def find_inputs(
     Args:
         inputs: files, folders (searched to the bottom for names that a reader knows) and glob patterns.
         registry: for the readers' suffixes.
-        output: a folder of outputs; where it lies within a folder that is searched, it is left out.
+        output: a folder of outputs. Where it is within a folder that is searched, it is left out.
     """
-    readable = audio_suffixes(registry)
-    written = Path(output).resolve() if output and "{" not in output else None
-    for given in inputs:
-        path = Path(given)
+    suffixes = audio_suffixes(registry)
+    excluded = Path(output).resolve() if output and "{" not in output else None
+    for pattern in inputs:
+        path = Path(pattern)
         if is_folder(path):
-            unread: list[OSError] = []
-            for folder, folders, names in os.walk(path, onerror=unread.append):
-                here = Path(folder)
-                if written and here.resolve() == written and here != path:
-                    folders.clear()
-                    continue
-                folders.sort()
-                for name in sorted(names):
-                    file = here / name
-                    if file.suffix.lower() in readable and name[0] != "." and not file.stem.endswith(OUTPUT_MARK):
-                        yield file, here.relative_to(path)
-            for error in unread:  # a folder that may not be read fails as a file does
-                yield Path(error.filename), Path(error.filename).relative_to(path)
-        elif not glob.has_magic(str(given)) or path.exists():
+            yield from _search(path, suffixes, excluded)
+        elif not glob.has_magic(str(pattern)) or path.exists():
             yield path, Path()
         else:
-            for match in sorted(glob.glob(str(given), recursive=True)):  # noqa: PTH207 - takes absolute patterns too
+            for match in sorted(glob.glob(str(pattern), recursive=True)):  # noqa: PTH207 - takes absolute patterns too
                 if not is_folder(match):
                     yield Path(match), Path()
 
 
+def _search(top: Path, suffixes: set[str], excluded: Path | None) -> Iterator[tuple[Path, Path]]:
+    errors: list[OSError] = []
+    for root, folders, names in os.walk(top, onerror=errors.append):
+        folder = Path(root)
+        if excluded and folder.resolve() == excluded and folder != top:
+            folders.clear()
+            continue
+        folders.sort()
+        for name in sorted(names):
+            file = folder / name
+            if file.suffix.lower() in suffixes and name[0] != "." and not file.stem.endswith(OUTPUT_MARK):
+                yield file, folder.relative_to(top)
+    for error in errors:  # a folder that may not be read is an input that fails, as a file would
+        yield Path(error.filename), Path(error.filename).relative_to(top)
+
+
 def is_folder(path: str | Path) -> bool:
-    """Whether it is known to be a folder. `Path.is_dir` raises where that may not be asked, and on too long names."""
+    """Whether this is known to be a folder. `Path.is_dir` raises for names that are too long, or may not be looked up."""
     return os.path.isdir(path)  # noqa: PTH112

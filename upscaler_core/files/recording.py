@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from upscaler_core.errors import InputError, MissingDependency, UpscalerError
-from upscaler_core.files import tags
+from upscaler_core.files.tags.reading import complete_tags
 from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.registry import Registry
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BLOCK = 65_536
 """Samples of each channel that are read at a time."""
 LARGEST = 2.0**32
-"""The largest magnitude of a sample that is believed. Unscaled integers in a float file do not reach it."""
+"""The largest magnitude of a sample that is taken for audio. Unscaled integers in a float file do not reach it."""
 
 
 def open_recording(path: Path, registry: Registry) -> Recording:
@@ -37,20 +37,20 @@ def open_recording(path: Path, registry: Registry) -> Recording:
     readers = sorted(registry.of(Kind.READER), key=lambda entry: suffix not in entry.component.suffixes)
     named = [entry for entry in readers if suffix in entry.component.suffixes]
     reasons: list[str] = []
-    lacking: list[str] = []
+    missing: list[str] = []
     for entry in readers:
         try:
             reader = registry.build(Kind.READER, entry.full_name)
             return Recording(path, reader.open(path))
         except MissingDependency as error:
-            lacking += [str(error)] if entry in named else []
+            missing += [str(error)] if entry in named else []
         except UpscalerError as error:
             if str(error) not in reasons:
                 reasons.append(str(error))
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    if named and len(lacking) == len(named):
-        raise MissingDependency(f"{path} cannot be read: {'; '.join(lacking)}")
+    if named and len(missing) == len(named):
+        raise MissingDependency(f"{path} cannot be read: {'; '.join(missing)}")
     raise InputError(f"{path} cannot be read: {'; '.join(reasons) or 'no reader is installed'}")
 
 
@@ -86,9 +86,9 @@ class Recording(AbstractContextManager["Recording"]):
         self.path = path
         self._opened = opened
         self._source = opened.__enter__()
-        self.info = tags.complete(self._source.info, path)
+        self.info = complete_tags(self._source.info, path)
         self.damage: str | None = None
-        """After a pass: what is missing or broken, in a sentence without a full stop. None for a whole file."""
+        """After a pass: what is missing or broken, in a sentence without a full stop. None for an undamaged file."""
         self.frames = 0
         """Samples of each channel that the last pass has read so far."""
 
@@ -97,7 +97,7 @@ class Recording(AbstractContextManager["Recording"]):
 
     @property
     def seconds(self) -> float:
-        """Length of what the last pass has read so far."""
+        """Length that the last pass has read so far, seconds."""
         return self.frames / self.info.rate
 
     def blocks(self, frames: int = BLOCK) -> Iterator[Tensor]:

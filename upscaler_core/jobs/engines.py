@@ -30,62 +30,64 @@ Answer = list[Event] | UpscalerError
 Submit = Callable[[Job, JobSettings], "Future[Answer]"]
 
 
-def execute(jobs: Iterable[Job], task: JobSettings, at_a_time: int, engine: Engine = "local") -> Iterator[Event]:
-    """Do all jobs, so many at a time, and tell what happens; each job ends with a `Finished`, `Skipped` or `Failed`.
+def execute(jobs: Iterable[Job], settings: JobSettings, at_a_time: int, engine: Engine = "local") -> Iterator[Event]:
+    """Do all jobs, so many at a time, and yield what happens. Each job ends with a `Finished`, `Skipped` or `Failed`.
 
     Raises:
-        UpscalerError: the pipeline itself cannot be assembled, or the cluster is not there.
+        UpscalerError: the pipeline itself cannot be assembled, or the cluster cannot be reached.
         MissingDependency: the engine's package is not installed.
     """
     if engine == "local":
-        with contextlib.closing(WorkerPool(task, at_a_time)) as crew:
-            yield from crew.do(jobs)
+        with contextlib.closing(WorkerPool(settings, at_a_time)) as pool:
+            yield from pool.do(jobs)
     else:
         with _dask() if engine == "dask" else _ray() as submit:
-            yield from _submitted(jobs, replace(task, folder=os.getcwd()), at_a_time, submit)  # noqa: PTH109
+            yield from _on_cluster(jobs, replace(settings, folder=os.getcwd()), at_a_time, submit)  # noqa: PTH109
 
 
-def _submitted(jobs: Iterable[Job], task: JobSettings, at_a_time: int, submit: Submit) -> Iterator[Event]:
-    """Keep so many jobs on the cluster, no more, whatever their number."""
+def _on_cluster(jobs: Iterable[Job], settings: JobSettings, at_a_time: int, submit: Submit) -> Iterator[Event]:
+    """Keep so many jobs on the cluster and no more, however many there are."""
     waiting = iter(jobs)
     running: dict[Future[Answer], Job] = {}
     try:
         while True:
             while len(running) < at_a_time and (job := next(waiting, None)):
-                running[submit(job, task)] = job
+                running[submit(job, settings)] = job
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield from _told(future, running.pop(future))
+                yield from _events_of(future, running.pop(future))
     finally:
         for future in running:
             future.cancel()
 
 
-def _told(future: Future[Answer], job: Job) -> list[Event]:
-    """What came of a job. What a cluster raises of its own, such as the loss of a machine, comes after its own retries."""
+def _events_of(future: Future[Answer], job: Job) -> list[Event]:
+    """The events of a job. The cluster's own errors, such as the loss of a machine, come after its own retries."""
     try:
-        told = future.result()
+        answer = future.result()
     except CancelledError:
         raise UpscalerError("the cluster is gone; the files that were done are whole, go on with --resume") from None
     except Exception as error:  # noqa: BLE001
         reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         return [Failed(job.source, f"{job.source}: the cluster failed at it: {reason[0]}", 1)]
-    if isinstance(told, UpscalerError):
-        raise told
-    return told
+    if isinstance(answer, UpscalerError):
+        raise answer
+    return answer
 
 
-_here = threading.local()
+_thread = threading.local()
 
 
-def _do(job: Job, task: JobSettings) -> Answer:
-    """Do one job on a cluster's machine, by a process that is kept for this thread's next job."""
-    multiprocessing.current_process().daemon = False  # dask's workers are; a daemon may have no processes of its own
-    if getattr(_here, "crew", None) is None or _here.crew.task != task:
-        _here.crew = WorkerPool(task, 1)
+def _do(job: Job, settings: JobSettings) -> Answer:
+    """Do one job on a cluster's machine, by a process that stays for this thread's next job."""
+    multiprocessing.current_process().daemon = (
+        False  # dask's workers are daemons, which may have no processes of their own
+    )
+    if getattr(_thread, "pool", None) is None or _thread.pool.settings != settings:
+        _thread.pool = WorkerPool(settings, 1)
     try:
-        return [event for event in _here.crew.do([job]) if not isinstance(event, Advanced)]
+        return [event for event in _thread.pool.do([job]) if not isinstance(event, Advanced)]
     except UpscalerError as error:
         return error
 
@@ -97,7 +99,7 @@ def _dask() -> Iterator[Submit]:
         from distributed import Client
     except ImportError:
         raise _missing("dask", "distributed") from None
-    for name in ("distributed", "distributed.client"):  # which log tracebacks of what is said here in a sentence
+    for name in ("distributed", "distributed.client"):  # they log tracebacks of errors that have a sentence here
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address = dask.config.get("scheduler-address", None)
     if not address:
@@ -122,7 +124,7 @@ def _ray() -> Iterator[Submit]:
         raise UsageError("--engine ray joins a running cluster: run `ray start --head`, or set RAY_ADDRESS") from None
     remote = ray.remote(_do)
     try:
-        yield lambda job, task: remote.remote(job, task).future()
+        yield lambda job, settings: remote.remote(job, settings).future()
     finally:
         ray.shutdown()
 

@@ -1,4 +1,4 @@
-"""What happens while many files are done: the events of each file, and what came of it."""
+"""The events of a run of many files, and the result of each file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from upscaler_core.pipeline.events import Advanced, Finished, Started, Warned
 
 @dataclass(frozen=True)
 class Recorded:
-    """A file's output is whole, and this is to be kept of it in the manifest."""
+    """A file's output is complete, and this record is to be written to the manifest."""
 
     source: Path
     record: Record
@@ -20,7 +20,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file was left out because its output exists, or was recorded as made of it by the same pipeline."""
+    """A file was left out: its output exists, or is recorded as made of it by the same pipeline."""
 
     source: Path
     target: Path
@@ -28,7 +28,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Failed:
-    """A file could not be done; its output is absent."""
+    """A file could not be done, and its output is absent."""
 
     source: Path
     message: str

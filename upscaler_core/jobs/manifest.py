@@ -1,8 +1,9 @@
-"""What was done, a JSON line a file in the output folder, so that `--resume` does nothing twice and skips nothing wrongly.
+"""The record of a run in the output folder, one JSON line for each finished file, which `--resume` reads.
 
-A line is written when its output is whole, and never changed. A process that is killed may leave half a line at the end: it
-is no JSON, so its file counts as not done. Each shard of a run has a manifest of its own, because appending to one file
-from many machines is not safe on every file system; all of them are read.
+With it no file is done twice, and none is skipped wrongly. A line is written when its output is complete, and never changed.
+A process that is killed may leave half a line at the end. That is no JSON, so its file counts as not done. Each shard of a
+run has a manifest of its own, because appending to one file from many machines is not safe on every file system. All of them
+are read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,12 +20,12 @@ from typing import Any
 
 from upscaler_core.errors import OutputError, UsageError
 from upscaler_core.models.checkpoint import ModelOptions, find
-from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
-from upscaler_core.plugins.components import validate
+from upscaler_core.pipeline.spec import PipelineSpec
+from upscaler_core.plugins.components import Options, validate
 from upscaler_core.plugins.registry import DISTRIBUTION, Entry, Registry
 
 DECIDING = (DISTRIBUTION, "torch", "numpy", "soundfile")
-"""Distributions whose version may decide an output's bytes, beside those of the plugins in use."""
+"""Distributions whose versions may change an output's bytes, beside those of the plugins in use."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +40,22 @@ class Fingerprint:
     def of(cls, path: Path) -> Fingerprint:
         """Read a file. Raises OSError."""
         digest = sha256(path)
-        facts = path.stat()
-        return cls(facts.st_size, facts.st_mtime_ns, digest)
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns, digest)
 
     def matches(self, path: Path) -> bool:
-        """Whether the file is still the same: equal size and time of change are believed, otherwise the content decides."""
+        """Whether the file is still the same. Equal size and time of change are enough, otherwise the content decides."""
         try:
-            facts = path.stat()
-            same_size = stat.S_ISREG(facts.st_mode) and facts.st_size == self.size
-            return same_size and (facts.st_mtime_ns == self.mtime_ns or sha256(path) == self.sha256)
+            status = path.stat()
+            same_size = stat.S_ISREG(status.st_mode) and status.st_size == self.size
+            return same_size and (status.st_mtime_ns == self.mtime_ns or sha256(path) == self.sha256)
         except OSError:
             return False
 
 
 @dataclass(frozen=True)
 class Record:
-    """One file that was done."""
+    """One finished file."""
 
     name: str
     """Path of the source below the input that named it."""
@@ -61,14 +63,14 @@ class Record:
     source: Fingerprint
     output: Fingerprint
 
-    def holds(self, source: Path) -> bool:
-        """Whether the output is still there, made of what the source still is."""
-        return self.source.matches(source) and self.output.matches(self.target)
+    def holds(self, source: Path, target: Path) -> bool:
+        """Whether this very output is still there, made of what the source still is."""
+        return self.target == target and self.source.matches(source) and self.output.matches(target)
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `index` (from 1) of `count`: every file belongs to one part, whatever other files there are."""
+    """Part `index` (from 1) of `count`. Every file belongs to one part, whatever other files there are."""
 
     index: int
     count: int
@@ -97,7 +99,7 @@ class Manifest:
     """The manifest of one run, or of one shard of it.
 
     Args:
-        folder: that of the outputs.
+        folder: the folder of the outputs.
         pipeline: from `pipeline_hash`.
         shard: which files this run does.
     """
@@ -108,7 +110,7 @@ class Manifest:
         self.path = folder / f".upscaler{part}.jsonl"
 
     def read(self) -> dict[str, Record]:
-        """What this pipeline has done of this shard's files, by their names, from all manifests in the folder.
+        """The records of this pipeline and this shard's files, by the files' names, from all manifests in the folder.
 
         Raises:
             OutputError: a manifest cannot be read.
@@ -129,11 +131,11 @@ class Manifest:
                 return None
             source, output = Fingerprint(**data["source"]), Fingerprint(**data["output"])
             return Record(data["name"], self.folder / data["target"], source, output)
-        except (ValueError, TypeError, KeyError):  # half a line
+        except (ValueError, TypeError, KeyError):  # half a line, or one of another program
             return None
 
     def append(self, record: Record) -> None:
-        """Write a record, in one piece.
+        """Append a record as a line of its own, in one write.
 
         Raises:
             OutputError: it cannot be written.
@@ -157,38 +159,41 @@ def sha256(path: Path) -> str:
 
 
 def pipeline_hash(spec: PipelineSpec, registry: Registry, device: str) -> str:
-    """A hash of all that decides the bytes of an output: every option in force, the weights, the versions of what computes.
+    """A hash of all that decides an output's bytes: every option in force, the weights, and the versions of the software.
 
-    Not in it: the processor. What `precision: auto` computes in, and the last bits of sums, differ between machines.
+    The processor is not part of it, although `precision: auto`, and the last bits of sums, depend on the machine.
 
     Raises:
         UpscalerError: a checkpoint is not there.
     """
-    used = list(spec.refs())
-    apart = {"input", "output", "plugins", *(str(place[0]) for place, _, _ in used)}
-    asked = spec.model_dump(mode="json", exclude=apart)
-    asked["target_rate"] = spec.target_rate if "target_rate" in spec.model_fields_set else None  # see batch.rate_of
+    components = list(spec.refs())
+    apart = {"input", "output", "plugins", *(str(place[0]) for place, _, _ in components)}
+    options = spec.model_dump(mode="json", exclude=apart)
+    # Without a rate of the user's own, the output's format decides it, see `files.output.highest_rate`.
+    options["target_rate"] = spec.target_rate if "target_rate" in spec.model_fields_set else None
     facts = {
-        "spec": asked,
+        "spec": options,
         "device": device,
-        "components": [[place, _component(registry.find(kind, ref.use), ref)] for place, kind, ref in used],
+        "components": [
+            [place, _component(registry.find(kind, ref.use), ref.options)] for place, kind, ref in components
+        ],
         "plugins": [sha256(Path(plugin)) for plugin in spec.plugins],
         "versions": {name: _version(name) for name in DECIDING},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _component(entry: Entry, ref: ComponentRef) -> dict[str, Any]:
-    """A component with all its options; of a file that one names, the content."""
-    options = validate(entry.component, ref.options)
-    values = options.model_dump(mode="json")
+def _component(entry: Entry, options: Mapping[str, Any] | Options) -> dict[str, Any]:
+    """A component with all its options. Where an option names a file, its content counts."""
+    options = validate(entry.component, options)
+    dumped = options.model_dump(mode="json")
     if isinstance(options, ModelOptions) and options.checkpoint != "none":
         package = entry.component.factory.partition(":")[0].partition(".")[0]
-        values["checkpoint"] = str(find(options.checkpoint, entry.component.name, package))
+        dumped["checkpoint"] = str(find(options.checkpoint, entry.component.name, package))
     return {
         "name": entry.full_name,
         "version": entry.plugin.version,
-        "options": {name: sha256(Path(value)) if _is_file(value) else value for name, value in values.items()},
+        "options": {name: sha256(Path(value)) if _is_file(value) else value for name, value in dumped.items()},
     }
 
 

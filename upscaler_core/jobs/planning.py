@@ -23,16 +23,12 @@ class Job:
 
     source: Path
     target: Path
-    """Without a suffix where `suffix` is None: then the one that suits the source is added."""
+    """Without a suffix where `suffix` is None. Then `files.output.decide_output` adds the one that suits the source."""
     suffix: str | None
     name: str
     """Path of the source below the input that named it."""
     before: Record | None = None
-    """What the manifest has of it."""
-
-    def may_be(self, output: Path) -> bool:
-        """Whether a path can be this job's output, whatever suffix suits the source."""
-        return output == self.target if self.suffix is not None else output.with_suffix("") == self.target
+    """The manifest's record of an earlier run."""
 
 
 @dataclass(frozen=True)
@@ -60,47 +56,49 @@ def plan_jobs(inputs: Sequence[str | Path], output: str | None, spec: PipelineSp
     """
     writable = {s for entry in registry.of(Kind.EXPORTER) for s in entry.component.suffixes}
     suffix = registry.find(Kind.EXPORTER, spec.export.use).component.suffixes[0] if spec.export else None
-    found = list(dict.fromkeys(find_inputs(inputs, registry, output)))
-    if not found:
+    files = list(dict.fromkeys(find_inputs(inputs, registry, output)))
+    if not files:
         raise InputError(f"no audio file was found in {', '.join(map(str, inputs))}")
     folder: Path | None = None
     if output is None:
-        targets = [(file.with_name(file.stem + OUTPUT_MARK + (suffix or "")), suffix) for file, _ in found]
+        targets = [(file.with_name(file.stem + OUTPUT_MARK + (suffix or "")), suffix) for file, _ in files]
     elif "{" in output:
         folder = Path(output.partition("{")[0] + "x").parent
         rate = _template_rate(output, suffix, writable, spec, registry)
-        targets = [_fill_template(file, relative, output, rate, suffix, writable) for file, relative in found]
-    elif _means_folder(output, writable, many=len(found) > 1 or is_folder(inputs[0])):
+        targets = [_fill_template(file, relative, output, rate, suffix, writable) for file, relative in files]
+    elif _means_folder(output, writable, many=len(files) > 1 or is_folder(inputs[0])):
         folder = Path(output)
-        targets = [(folder / relative / (file.stem + (suffix or "")), suffix) for file, relative in found]
-    elif len(found) > 1:
-        raise UsageError(f"{output} is one file for {len(found)} inputs: name a folder, or a template with {{stem}}")
+        targets = [(folder / relative / (file.stem + (suffix or "")), suffix) for file, relative in files]
+    elif len(files) > 1:
+        raise UsageError(f"{output} is one file for {len(files)} inputs: name a folder, or a template with {{stem}}")
     else:
         targets = [(Path(output), Path(output).suffix)]
-    pairs = zip(found, targets, strict=True)
+    pairs = zip(files, targets, strict=True)
     jobs = [Job(file, *target, (relative / file.name).as_posix()) for (file, relative), target in pairs]
     _refuse_collisions(jobs)
     return JobPlan(jobs, folder)
 
 
-def output_settings(spec: PipelineSpec, *, overwrite: bool = False) -> OutputSettings:
-    """What a pipeline file asks for its outputs."""
+def output_settings(spec: PipelineSpec, *, overwrite: bool = False, skip_existing: bool = False) -> OutputSettings:
+    """The choices of a pipeline file for its outputs."""
     export = spec.export
     return OutputSettings(
         rate=spec.target_rate if "target_rate" in spec.model_fields_set else None,
         exporter=export.use if export else None,
         options=export.options if export else None,
         overwrite=overwrite,
+        skip_existing=skip_existing,
     )
 
 
 def _template_rate(
     template: str, suffix: str | None, writable: set[str], spec: PipelineSpec, registry: Registry
 ) -> int:
-    """What `{rate}` stands for: the rate that was asked for, or the highest one that the format takes."""
+    """What `{rate}` stands for: the rate of the pipeline file, or the highest one that the format takes."""
     settings = output_settings(spec)
     path = Path(template if Path(template).suffix.lower() in writable else template + (suffix or ""))
-    if settings.rate or path.suffix.lower() not in writable:  # FLAC and WAV, which are left, take the default
+    # A suffix that is not known yet will be FLAC's or WAV's, and these take the default rate.
+    if settings.rate or "{rate}" not in template or path.suffix.lower() not in writable:
         return spec.target_rate
     return highest_rate(build_exporter(path, registry, settings))
 
@@ -115,7 +113,7 @@ def _means_folder(output: str, writable: set[str], many: bool) -> bool:
 def _fill_template(
     file: Path, relative: Path, template: str, rate: int, suffix: str | None, writable: set[str]
 ) -> tuple[Path, str | None]:
-    """An output and its suffix, if it is settled."""
+    """An output and its suffix, which is None where it depends on the source."""
     try:
         filled = template.format(stem=file.stem, name=file.name, rate=rate)
     except (KeyError, IndexError, ValueError):
@@ -129,5 +127,5 @@ def _fill_template(
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
     target, count = Counter(job.target for job in jobs).most_common(1)[0]
     if count > 1:
-        both = " and ".join(str(job.source) for job in jobs if job.target == target)
-        raise UsageError(f"{both} would share the output {target}: use a template such as '{{name}}.flac'")
+        sources = " and ".join(str(job.source) for job in jobs if job.target == target)
+        raise UsageError(f"{sources} would share the output {target}: use a template such as '{{name}}.flac'")

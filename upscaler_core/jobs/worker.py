@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -26,12 +27,22 @@ if TYPE_CHECKING:
     from upscaler_core.pipeline.pipeline import Pipeline
 
 IDLE_SECONDS = 60
-"""How long a process waits for its next file."""
+"""How long a process waits for its next job before it ends."""
 
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What to do with every file."""
+    """What to do with every file.
+
+    Args:
+        spec: the pipeline file.
+        device: where the models run.
+        overwrite: replace outputs that exist.
+        skip_existing: leave out files whose outputs exist.
+        strict: refuse a damaged source instead of decoding what is there.
+        pipeline: from `pipeline_hash`, where finished files are to be recorded.
+        folder: where relative paths begin; empty = the working folder.
+    """
 
     spec: PipelineSpec
     device: str = "cpu"
@@ -39,21 +50,24 @@ class JobSettings:
     skip_existing: bool = False
     strict: bool = False
     pipeline: str = ""
-    """From `pipeline_hash`, where it is to be recorded what was done."""
     folder: str = ""
-    """Where relative paths begin; as here by default."""
 
 
 def dry_run(jobs: Iterable[Job], settings: JobSettings) -> Iterator[Result]:
-    """Say what would come of each job, from the files' headers alone."""
+    """Yield the result that each job would have, as far as the files' headers tell it."""
     worker = Worker(settings)
     for job in jobs:
         yield worker.do(job, ignore, dry_run=True)
 
 
 class Worker:
-    """A pipeline, assembled once, that does one job after the other, in one thread: cores are used by processes, and the
-    last bits of a batched FFT or GEMM change with the number of threads.
+    """A pipeline, assembled once, that does one job after the other.
+
+    It uses one thread. Processes use the other cores, and the last bits of a batched FFT or GEMM change with the number of
+    threads.
+
+    Raises:
+        UpscalerError: the pipeline cannot be assembled, or is not the one of `settings.pipeline`.
     """
 
     def __init__(self, settings: JobSettings) -> None:
@@ -69,12 +83,12 @@ class Worker:
         self.pipeline: Pipeline = assemble(settings.spec, self.registry, settings.device)
 
     def do(self, job: Job, on_event: OnEvent, *, dry_run: bool = False) -> Result:
-        """Do one job, or only say what would come of it; every failure becomes a `Failed`."""
+        """Do one job, or only return the result that it would have. Every failure becomes a `Failed`."""
         try:
             return self._do(job, on_event, dry_run)
         except UpscalerError as error:
             return Failed(job.source, str(error), error.exit_code)
-        except OSError as error:  # of names and folders; reading and writing have sentences of their own
+        except OSError as error:  # of names and folders; errors of reading and writing are UpscalerErrors
             reason = f"{error.filename or job.source}: {error.strerror or error}"
             return Failed(job.source, reason, OutputError.exit_code)
         except MemoryError:
@@ -87,55 +101,64 @@ class Worker:
 
     def _do(self, job: Job, on_event: OnEvent, dry_run: bool) -> Result:
         from upscaler_core.files.output import decide_output
-        from upscaler_core.files.recording import open_recording
+        from upscaler_core.files.recording import Recording, open_recording
         from upscaler_core.pipeline.conversion import convert, expected_result
 
-        settings = self.settings
-        if job.before and job.may_be(job.before.target) and job.before.holds(job.source):
-            return Skipped(job.source, job.before.target)
-        if settings.skip_existing and job.suffix is not None and job.target.exists():
+        if job.suffix is not None and self._is_done(job, job.target):
             return Skipped(job.source, job.target)
-        began = _facts(job.source)
-        with open_recording(job.source, self.registry) as recording:
-            asked = output_settings(settings.spec, overwrite=settings.overwrite or settings.skip_existing)
-            output = decide_output(recording, job.target, self.registry, asked, add_suffix=job.suffix is None)
-            if settings.skip_existing and output.path.exists():
+        settings, before = self.settings, _size_and_time(job.source)
+        with contextlib.ExitStack() as stack:
+
+            @functools.cache
+            def recording() -> Recording:
+                return stack.enter_context(open_recording(job.source, self.registry))
+
+            choices = output_settings(settings.spec, overwrite=settings.overwrite, skip_existing=settings.skip_existing)
+            output = decide_output(
+                job.source, job.target, lambda: recording().info, self.registry, choices, add_suffix=job.suffix is None
+            )
+            if self._is_done(job, output.path):
                 return Skipped(job.source, output.path)
             if dry_run:
-                return expected_result(recording, output)
-            result = convert(self.pipeline, recording, output, strict=settings.strict, on_event=on_event)
+                return expected_result(recording(), output)
+            result = convert(self.pipeline, recording(), output, strict=settings.strict, on_event=on_event)
         if settings.pipeline:
             source = Fingerprint.of(job.source)
-            if (source.size, source.mtime_ns) == began:  # not written to meanwhile
+            if (source.size, source.mtime_ns) == before:  # nobody wrote to it meanwhile
                 on_event(Recorded(job.source, Record(job.name, output.path, source, Fingerprint.of(output.path))))
         return result
 
+    def _is_done(self, job: Job, target: Path) -> bool:
+        """Whether the job is to be left out."""
+        recorded = job.before is not None and job.before.holds(job.source, target)
+        return recorded or (self.settings.skip_existing and target.exists())
 
-def _facts(path: Path) -> tuple[int, int] | None:
-    """Size and time of change; what cannot be asked is said when it is opened."""
+
+def _size_and_time(path: Path) -> tuple[int, int] | None:
+    """Size, bytes, and time of change, ns. None where they cannot be read: then opening the file fails with a sentence."""
     try:
-        facts = path.stat()
+        status = path.stat()
     except (OSError, ValueError):
         return None
-    return facts.st_size, facts.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def serve(connection: Connection, settings: JobSettings) -> None:
-    """A worker process: jobs in, events and results out, until the other end closes or nothing comes for a while."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
+    """Run a worker process: jobs in, events and results out, until the other end closes or no job comes for a while."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the main process ends the others
     _silence_libraries()
     with contextlib.suppress(EOFError, OSError):
         try:
-            _go_to(settings.folder)
+            _change_folder(settings.folder)
             worker = Worker(settings)
-        except UpscalerError as error:  # of the pipeline itself: the other end raises it
+        except UpscalerError as error:  # of the pipeline as a whole: the other end raises it
             connection.send(error)
             return
         while connection.poll(IDLE_SECONDS):
             connection.send(worker.do(connection.recv(), connection.send))
 
 
-def _go_to(folder: str) -> None:
+def _change_folder(folder: str) -> None:
     try:
         os.chdir(folder or ".")
     except OSError as error:
@@ -143,7 +166,7 @@ def _go_to(folder: str) -> None:
 
 
 def _silence_libraries() -> None:
-    """Send nowhere what C libraries print to standard error, as libmpg123 does of damaged files; Python's own is kept."""
-    sys.stderr = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115, PTH123 - for good
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 2)
+    """Drop what C libraries print to standard error, as libmpg123 does for damaged files. Python's own output remains."""
+    sys.stderr = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115, PTH123 - for the whole process
+    with open(os.devnull, "wb") as null:  # noqa: PTH123
+        os.dup2(null.fileno(), 2)

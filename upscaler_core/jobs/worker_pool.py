@@ -1,13 +1,14 @@
 """Worker processes on this machine.
 
-A pool that loses a process cannot say which file it was at. Here every process has a pipe of its own: a decoder that crashes
-takes only its own file with it, and that file is tried once more.
+The standard library's pools cannot say which file a lost process was working on. Here every process has a pipe of its own,
+so a decoder that crashes takes only its own file with it, and that file is tried once more.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
@@ -20,48 +21,48 @@ from upscaler_core.jobs.worker import JobSettings, serve
 from upscaler_core.pipeline.events import Finished, Warned
 
 GRACE_SECONDS = 10
-"""How long a worker process may take to clean up."""
+"""How long a worker process may take to clean up, before it is killed."""
 
 
 class WorkerPool:
-    """Up to `size` worker processes at a time, kept for the next files.
+    """Up to `size` worker processes at a time, which stay for the next files.
 
     Args:
-        task: what to do with each file.
+        settings: what to do with each file.
         size: processes.
     """
 
-    def __init__(self, task: JobSettings, size: int) -> None:
-        self.task, self.size = task, size
+    def __init__(self, settings: JobSettings, size: int) -> None:
+        self.settings, self.size = settings, size
         self._processes: dict[Connection, SpawnProcess] = {}
         self._idle: list[Connection] = []
 
     def do(self, jobs: Iterable[Job]) -> Iterator[Event]:
-        """Do the jobs, each taken when a process is free for it, and tell what happens. One file's failure is its own.
+        """Do the jobs, each taken when a process is free for it, and yield what happens. A file that fails stops no other.
 
         Raises:
             UpscalerError: the pipeline itself cannot be assembled.
         """
-        waiting, again = iter(jobs), list[Job]()
+        waiting, retries = iter(jobs), list[Job]()
         busy: dict[Connection, Job] = {}
         crashes: dict[Job, str] = {}
         while True:
-            while len(busy) < self.size and (job := again.pop() if again else next(waiting, None)):
+            while len(busy) < self.size and (job := retries.pop() if retries else next(waiting, None)):
                 busy[self._hand_out(job)] = job
             if not busy:
                 return
             for ready in wait(list(busy)):
-                assert isinstance(ready, Connection)  # noqa: S101 - what `wait` was given
+                assert isinstance(ready, Connection)  # noqa: S101 - `wait` returns what it was given
                 job = busy[ready]
                 try:
                     event: Event | UpscalerError = ready.recv()
                 except (EOFError, OSError):
                     del busy[ready]
-                    crash = self._bury(ready)
+                    crash = self._remove(ready)
                     if job in crashes:
                         yield Failed(job.source, f"{job.source}: {crash}, as did the one before it", 1)
                     else:
-                        again.append(job)
+                        retries.append(job)
                         crashes[job] = f"{crash}, and the file was tried once more"
                         yield Warned(job.source, crashes[job])
                     continue
@@ -75,30 +76,30 @@ class WorkerPool:
                 yield event
 
     def _hand_out(self, job: Job) -> Connection:
-        connection = self._free() or self._start()
-        with contextlib.suppress(OSError):  # of one that died this moment we hear when we listen to it
+        connection = self._idle_process() or self._start()
+        with contextlib.suppress(OSError):  # the process has just ended, which the next `recv` shows
             connection.send(job)
         return connection
 
-    def _free(self) -> Connection | None:
+    def _idle_process(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if self._processes[connection].is_alive():
                 return connection
-            self._bury(connection)
+            self._remove(connection)
         return None
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
-        here, there = context.Pipe()
-        process = context.Process(target=serve, args=(there, self.task), daemon=True)
+        ours, theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs, self.settings), daemon=True)
         process.start()
-        there.close()
-        self._processes[here] = process
-        return here
+        theirs.close()
+        self._processes[ours] = process
+        return ours
 
-    def _bury(self, connection: Connection) -> str:
-        """Forget a process that has ended, and say how it did."""
+    def _remove(self, connection: Connection) -> str:
+        """Forget a process that has ended, and return how it ended."""
         process = self._processes.pop(connection)
         connection.close()
         process.join(GRACE_SECONDS)
@@ -108,8 +109,10 @@ class WorkerPool:
         """End the processes: each at its next event, or, when that takes too long, at once."""
         for connection in self._processes:
             connection.close()
+        deadline = time.monotonic() + GRACE_SECONDS
         for process in self._processes.values():
-            process.join(GRACE_SECONDS)
+            process.join(max(deadline - time.monotonic(), 0))
             process.kill()
+            process.join()
         self._processes.clear()
         self._idle.clear()

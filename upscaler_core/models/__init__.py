@@ -1,4 +1,4 @@
-"""What models with weights need: checkpoints with their cards, initial weights, precision, devices."""
+"""For models with weights: checkpoints with their cards, initial weights, precision, devices."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Checkpoints: one safetensors file each, its card in the header. Nothing is unpickled.
+"""Checkpoints: each is one safetensors file with its card in the header. Nothing is unpickled.
 
 A model component with weights takes `ModelOptions` (or a class derived from it) and begins with
 
     options, checkpoint = load_checkpoint(options, "waveform-unet", __package__)
-    ...                                     # build the layers that the options ask for
+    ...                                     # build the layers that the options describe
     if checkpoint:
         checkpoint.into(self)
 
-`checkpoint: bundled` is the file NAME.safetensors in the folder `weights` of the component's package; a bare name is
-looked for there and in the user's folder; anything with a suffix is a path. Options that the user did not set are
-those that the checkpoint was trained with.
+`checkpoint: bundled` is the file NAME.safetensors in the folder `weights` of the component's package. A bare name is
+searched for there and in the user's folder. Anything with a suffix is a path. Options that the user did not set are taken
+from the checkpoint.
 """
 
 from __future__ import annotations
@@ -35,14 +35,18 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SUFFIX = ".safetensors"
-LONGEST_HEADER = 16 << 20
+MAX_HEADER_BYTES = 16 << 20
+"""A longer header is taken for damage. Headers hold names, shapes and the card: some kilobytes."""
 
 
 class ModelOptions(Options):
-    """Base of the options of a model that has weights."""
+    """Base class for the options of a model that has weights."""
 
     at_run_time: ClassVar[frozenset[str]] = frozenset({"checkpoint", "precision"})
-    """Options that say how a model runs; all others shape it, and a checkpoint fixes them."""
+    """Options that say how a model runs. All others shape it, and a checkpoint fixes them."""
+    foreign_parts: ClassVar[Mapping[str, str]] = {}
+    """Parts of other programs' checkpoints that hold weights of this model: the part's name, and the ending that
+    `upscaler models import` gives the new checkpoint's name."""
 
     checkpoint: str = option(
         "bundled",
@@ -58,28 +62,30 @@ class ModelOptions(Options):
 
 
 class Card(BaseModel):
-    """What a checkpoint is: which model, trained how and on what, how good, and what it does badly."""
+    """Describes a checkpoint: its model, how and on what it was trained, how good it is, and what it does badly."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     component: str
     """The model component's name."""
     options: dict[str, Any] = {}
-    """Those that shape the model."""
+    """Options that shape the model."""
     rate: int
-    """Hz."""
+    """Sample rate, Hz."""
     summary: str = ""
+    """One line for listings."""
     training: dict[str, Any] = {}
-    """Recipe, steps, hours: whatever the trainer knows."""
+    """Recipe, steps, hours: whatever the trainer records."""
     data: list[str] = []
     """Sources of the training audio."""
     licences: list[str] = []
-    """Of the training audio and of the weights."""
+    """Licences of the training audio and of the weights."""
     scores: dict[str, Any] = {}
+    """Results of evaluation."""
     limits: str = ""
     """What it does badly."""
     sha256: str = ""
-    """Of the tensors' bytes; set when the file is written."""
+    """Hash of the tensors' bytes; set when the file is written."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +97,14 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
 
     def refuse_nan(self) -> None:
-        """Check that every weight is a number.
+        """Check that every weight is a finite number.
 
         Raises:
-            InputError: some are not.
+            InputError: a weight is NaN or infinite.
         """
         broken = [name for name, t in self.tensors.items() if t.is_floating_point() and not bool(t.isfinite().all())]
         if broken:
-            raise InputError(f"{self.path} holds NaN or infinity in {_some(broken)}")
+            raise InputError(f"{self.path} holds NaN or infinity in {_list(broken)}")
 
     def into(self, module: nn.Module) -> None:
         """Copy the weights into a module.
@@ -106,18 +112,18 @@ class Checkpoint:
         Raises:
             InputError: the module has other tensors than the checkpoint.
         """
-        own = module.state_dict()
-        for names, sentence in (
-            (sorted(own.keys() - self.tensors.keys()), "lacks"),
-            (sorted(self.tensors.keys() - own.keys()), "has, and the model has not,"),
+        state = module.state_dict()
+        for names, difference in (
+            (sorted(state.keys() - self.tensors.keys()), "lacks"),
+            (sorted(self.tensors.keys() - state.keys()), "has, and the model has not,"),
         ):
             if names:
-                raise InputError(f"{self.path} does not fit {self.card.component}: it {sentence} {_some(names)}")
+                raise InputError(f"{self.path} does not fit {self.card.component}: it {difference} {_list(names)}")
         for name, tensor in sorted(self.tensors.items()):
-            if tensor.shape != own[name].shape:
-                shapes = f"{list(tensor.shape)}, not {list(own[name].shape)}"
+            if tensor.shape != state[name].shape:
+                shapes = f"{list(tensor.shape)}, not {list(state[name].shape)}"
                 raise InputError(f"{self.path} does not fit {self.card.component}: {name} is {shapes}")
-        module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in self.tensors.items()})
+        module.load_state_dict({name: tensor.to(state[name].dtype) for name, tensor in self.tensors.items()})
 
 
 O = TypeVar("O", bound=ModelOptions)  # noqa: E741 - options
@@ -127,15 +133,16 @@ def load_checkpoint(options: O, component: str, package: str) -> tuple[O, Checkp
     """Open the checkpoint that a model's options name.
 
     Args:
-        options: the model's; `checkpoint: none` gives None.
+        options: the model's options; `checkpoint: none` gives None.
         component: the model component's name.
         package: the top-level package that holds its `weights` folder.
 
     Returns:
-        The options, completed by those that the checkpoint was trained with, and the checkpoint.
+        The options, with those that are not set taken from the checkpoint; and the checkpoint.
 
     Raises:
-        InputError: it is not there, damaged, another model's, or trained with other options than those set.
+        InputError: the checkpoint is missing or damaged, is of another model, or was trained with other options than those
+            that are set.
     """
     if options.checkpoint == "none":
         return options, None
@@ -144,8 +151,8 @@ def load_checkpoint(options: O, component: str, package: str) -> tuple[O, Checkp
     card = checkpoint.card
     if card.component != component:
         raise InputError(f"{path} holds weights of {card.component}, not of {component}")
-    asked = options.model_dump(mode="json", include=options.model_fields_set - options.at_run_time)
-    for name, value in asked.items():
+    set_options = options.model_dump(mode="json", include=options.model_fields_set - options.at_run_time)
+    for name, value in set_options.items():
         if name in card.options and card.options[name] != value:
             raise InputError(f"{path} was trained with {name}={card.options[name]!r}, not {value!r}: leave {name} out")
     try:
@@ -156,10 +163,10 @@ def load_checkpoint(options: O, component: str, package: str) -> tuple[O, Checkp
 
 
 def find(checkpoint: str, component: str, package: str) -> Path:
-    """The file that a `checkpoint` option means.
+    """The file that a `checkpoint` option names.
 
     Raises:
-        InputError: it is not there; the message says where it was looked for.
+        InputError: there is no such file.
     """
     if checkpoint.endswith(SUFFIX) or os.sep in checkpoint:
         if Path(checkpoint).is_file():
@@ -177,48 +184,48 @@ def find(checkpoint: str, component: str, package: str) -> Path:
 def bundled_folder(package: str) -> Path | None:
     """The folder `weights` of a package, found without importing it."""
     spec = find_spec(package.partition(".")[0])
-    where = list(spec.submodule_search_locations or []) if spec else []
-    return Path(where[0]) / "weights" if where else None
+    locations = list(spec.submodule_search_locations or []) if spec else []
+    return Path(locations[0]) / "weights" if locations else None
 
 
 def local_folder() -> Path:
-    """Where `upscaler models import` keeps checkpoints: `$UPSCALER_MODELS`, or a folder of the user's data."""
-    if own := os.environ.get("UPSCALER_MODELS"):
-        return Path(own)
+    """The folder in which `upscaler models import` stores checkpoints: `$UPSCALER_MODELS`, or one in the user's data."""
+    if folder := os.environ.get("UPSCALER_MODELS"):
+        return Path(folder)
     data = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data) / "ai-audio-upscaler" / "models"
 
 
 def available(components: list[Component]) -> Iterator[tuple[str, Path]]:
-    """Every checkpoint of this installation: where it is from (`bundled`, `local`) and its file."""
+    """Every checkpoint of this installation: its origin (`bundled` or `local`) and its file."""
     packages = sorted({component.factory.partition(".")[0].partition(":")[0] for component in components})
-    for where, folder in [*(("bundled", bundled_folder(p)) for p in packages), ("local", local_folder())]:
+    for origin, folder in [*(("bundled", bundled_folder(p)) for p in packages), ("local", local_folder())]:
         if folder and folder.is_dir():
-            yield from ((where, path) for path in sorted(folder.glob(f"*{SUFFIX}")))
+            yield from ((origin, path) for path in sorted(folder.glob(f"*{SUFFIX}")))
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], card: Card, dtype: torch.dtype | None = None) -> Card:
-    """Write tensors and their card, whole or not at all.
+    """Write tensors and their card, completely or not at all.
 
     Args:
         path: ends in `.safetensors`.
         tensors: a module's `state_dict()`.
-        card: what to say of them; its hash is filled in.
-        dtype: store floating-point tensors as this, such as `torch.float16`.
+        card: describes them; its hash is filled in.
+        dtype: the type in which floating-point tensors are stored, such as `torch.float16`.
 
     Returns:
         The card as written.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     from safetensors.torch import save
 
-    kept = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    stored = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     if dtype:
-        kept = {name: t.to(dtype) if t.is_floating_point() else t for name, t in kept.items()}
-    card = card.model_copy(update={"sha256": _digest(save(kept))})
-    data = save(kept, {"card": card.model_dump_json()})
+        stored = {name: t.to(dtype) if t.is_floating_point() else t for name, t in stored.items()}
+    card = card.model_copy(update={"sha256": _digest(save(stored))})
+    data = save(stored, {"card": card.model_dump_json()})
     with atomic_write(path) as part:
         part.write_bytes(data)
     return card
@@ -228,7 +235,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read and verify a checkpoint.
 
     Raises:
-        InputError: it is not one, or is truncated, changed, or holds NaN.
+        InputError: the file is no checkpoint, is truncated or changed, or holds NaN.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -247,10 +254,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_card(path: Path) -> Card:
-    """Read the card alone, without torch.
+    """Read the card alone, without importing torch.
 
     Raises:
-        InputError: the file is no checkpoint of ours.
+        InputError: the file is no checkpoint of this format.
     """
     try:
         with path.open("rb") as file:
@@ -269,14 +276,16 @@ def read_card(path: Path) -> Card:
 
 
 def _header_size(first: bytes) -> int:
+    """The size of the header, bytes, from the first 8 bytes of the file; 0 if it cannot be right."""
     size = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
-    return int(size) if size <= LONGEST_HEADER else 0
+    return int(size) if size <= MAX_HEADER_BYTES else 0
 
 
 def _digest(data: bytes) -> str:
-    """SHA-256 of the tensors' bytes, which follow the header."""
+    """SHA-256 of the tensors' bytes, which are after the header."""
     return hashlib.sha256(memoryview(data)[8 + _header_size(data[:8]) :]).hexdigest()
 
 
-def _some(names: list[str]) -> str:
+def _list(names: list[str]) -> str:
+    """The first three names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,4 +1,4 @@
-"""Where models run."""
+"""The device on which models run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from upscaler_core.errors import UsageError
 
 
 def choose_device(device: str) -> str:
-    """`auto` becomes `cuda` where there is one.
+    """Turn the setting `cpu`, `cuda` or `auto` into a device. `auto` becomes `cuda` where there is a CUDA device.
 
     Raises:
-        UsageError: CUDA was asked for and is not there.
+        UsageError: the setting is `cuda`, and there is no CUDA device.
     """
     if device == "cpu":
         return device

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def fixed_initialization() -> Iterator[None]:
-    """Draw initial weights that are the same at every call; torch's own generator stays as it was."""
+    """Make random initial weights the same at every call. The state of torch's own generator does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         yield

@@ -1,7 +1,7 @@
-"""Which numbers a network computes in: float32, or bfloat16 where the processor is fast at it and the result is close.
+"""The precision of a network: float32, or bfloat16 where the processor is fast at it and the result is close.
 
-A model keeps `self.dtype = choose_dtype(self, options.precision)` when its weights are loaded, and runs its layers in
-`with computing(self):`. Fourier transforms and the sum with the baseline belong outside, in float32.
+A model sets `self.dtype = choose_dtype(self, options.precision)` after its weights are loaded, and runs its layers in
+`with computing(self):`. Fourier transforms and the sum with the baseline stay outside, in float32.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor
 
 from upscaler_core.plugins.protocols import Conditions, Estimate
 
-CLOSE_DB = -60
-"""The most that bfloat16 may change of what a model returns, under the programme, for `auto` to take it."""
+MAX_DIFFERENCE_DB = -60
+"""`auto` takes bfloat16 if it changes the model's output by at most this, relative to the output."""
 
 
 def computing(model: Any) -> AbstractContextManager[Any]:
-    """What a model's layers run in: autocast to bfloat16 where that was chosen; in training the trainer's own choice."""
+    """The context for a model's layers: autocast to bfloat16 where that was chosen. In training, the trainer chooses."""
     if model.training or model.dtype == torch.float32:
         return nullcontext()
     return torch.autocast(next(model.parameters()).device.type, model.dtype)
@@ -32,11 +32,11 @@ def choose_dtype(model: Any, precision: str) -> torch.dtype:
     Args:
         model: an `EnhancementModel` and `torch.nn.Module` with its weights, in evaluation mode; its `dtype` is set.
         precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor multiplies it in hardware
-            (AVX512-BF16 or AMX) and the model then returns the same within `CLOSE_DB`.
+            (AVX512-BF16 or AMX) and the model then returns the same within `MAX_DIFFERENCE_DB`.
     """
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
-    return torch.bfloat16 if fast_at_bfloat16() and _difference_db(model) <= CLOSE_DB else torch.float32
+    return torch.bfloat16 if fast_at_bfloat16() and _difference_db(model) <= MAX_DIFFERENCE_DB else torch.float32
 
 
 def fast_at_bfloat16() -> bool:
@@ -45,7 +45,7 @@ def fast_at_bfloat16() -> bool:
 
 
 def _difference_db(model: Any) -> float:
-    """What bfloat16 changes of a short chord, dB under float32's result."""
+    """How much bfloat16 changes the output for a short chord, dB relative to float32's output."""
     samples = -(-8192 // model.length_multiple) * model.length_multiple
     t = torch.arange(samples) / model.rate
     cutoff = model.rate / 6

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from upscaler_core.errors import UsageError
 from upscaler_core.files.output import OutputSettings, decide_output
-from upscaler_core.files.recording import open_recording
+from upscaler_core.files.recording import Recording, open_recording
 from upscaler_core.pipeline.conversion import convert
 from upscaler_core.pipeline.events import Finished, OnProgress, ignore
 from upscaler_core.pipeline.line import SignalLine
@@ -89,6 +91,11 @@ class Pipeline(SignalLine):
         registry = registry or discover()
         options = dict(export or {})
         settings = OutputSettings(self.target_rate, options.pop("use", None), options, overwrite)
-        with open_recording(Path(source), registry) as recording:
-            output = decide_output(recording, Path(target), registry, settings)
-            return convert(self, recording, output, strict=strict, on_event=on_event)
+        with ExitStack() as stack:
+
+            @cache
+            def recording() -> Recording:
+                return stack.enter_context(open_recording(Path(source), registry))
+
+            output = decide_output(Path(source), Path(target), lambda: recording().info, registry, settings)
+            return convert(self, recording(), output, strict=strict, on_event=on_event)

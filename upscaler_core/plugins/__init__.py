@@ -1,6 +1,6 @@
 """How plugins are declared, found and built, and what each kind of component must do."""
 
-from upscaler_core.plugins.components import suggest
+from upscaler_core.plugins.components import suggest, validate
 from upscaler_core.plugins.protocols import (
     Adversary,
     Command,
@@ -36,4 +36,5 @@ __all__ = [
     "Source",
     "Trainable",
     "suggest",
+    "validate",
 ]

@@ -1,6 +1,7 @@
-"""Plugins and cores of different versions: what is refused, and which old names go on working for one minor version.
+"""Plugins that are older or newer than the core: which plugins are refused, and which old names still work.
 
-Whoever renames a hook or an export enters its old name here; whoever releases `until` takes it out.
+An old name works for one minor version, with a `DeprecationWarning`. Whoever renames a hook, an export or an attribute
+enters the old name here. Whoever releases the version `until` removes it.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ import pluggy
 from upscaler_core.errors import PluginError
 
 API_VERSION = 1
-"""Of the plugin interface. It rises by one with each release in which plugins can do more than before; a plugin says in
-`api_version` which one it is made for."""
+"""Version of the plugin interface. It rises by one with each release in which plugins can do more than before. A plugin says
+in `api_version` for which version it is made."""
 
 
 @dataclass(frozen=True)
 class Renamed:
-    """What became of a name."""
+    """The new name for an old one."""
 
     new: str
-    """The new name. Of an export: with its package, such as `upscaler_core.dsp.measure_bandwidth`."""
+    """The new name. For an export it includes the package, such as `upscaler_core.dsp.measure_bandwidth`."""
     until: str
-    """The version of the distribution in which the old name is gone, such as `0.3`."""
+    """The version of the distribution in which the old name no longer works, such as `0.3`."""
 
 
 HOOKS: dict[str, Renamed] = {}
-"""Hooks, by their old names."""
+"""Hooks by their old names."""
 EXPORTS: dict[str, Renamed] = {
     old: Renamed(f"upscaler_core.{new}", "0.3")
     for old, new in {
@@ -74,36 +75,37 @@ EXPORTS: dict[str, Renamed] = {
         "write_checkpoint": "models.write_checkpoint",
     }.items()
 }
-"""What `upscaler_core` exported, by old names."""
-ATTRIBUTES = {"length_multiple": Renamed("granule", "0.3"), "receptive_field": Renamed("reach", "0.3")}
-"""Attributes of models and fusions: by their new names, the old ones (as `new`) and until when these are taken."""
+"""Exports of `upscaler_core` by their old names."""
+ATTRIBUTES = {"granule": Renamed("length_multiple", "0.3"), "reach": Renamed("receptive_field", "0.3")}
+"""Attributes of models and fusions by their old names."""
 
 
 def length_multiple(model: object) -> int:
-    """Samples that the length of a model's windows must be a multiple of, under the new or the old name."""
+    """A model's `length_multiple`, under its new or its old name: window lengths are multiples of so many samples."""
     samples: int = _attribute(model, "length_multiple")
     return samples
 
 
 def receptive_field(part: object) -> int | None:
-    """Samples on each side that a model or fusion depends on, under the new or the old name; None = unbounded."""
+    """A model's or a fusion's `receptive_field`, under its new or its old name: samples on each side; None = unbounded."""
     samples: int | None = _attribute(part, "receptive_field")
     return samples
 
 
 def _attribute(part: object, name: str) -> Any:
-    old = ATTRIBUTES[name]
-    if hasattr(part, name) or not hasattr(part, old.new):
-        return getattr(part, name, None)
-    warnings.warn(_sentence(f"{type(part).__name__}.{old.new}", Renamed(name, old.until)), stacklevel=3)
-    return getattr(part, old.new)
+    if not hasattr(part, name):
+        for old, renamed in ATTRIBUTES.items():
+            if renamed.new == name and hasattr(part, old):
+                warnings.warn(_warning(f"{type(part).__name__}.{old}", renamed), stacklevel=3)
+                return getattr(part, old)
+    return getattr(part, name, None)
 
 
 def refuse_newer(plugin: object) -> None:
-    """Refuse a plugin that is made for a newer interface than this one; one that does not say is made for the first.
+    """Refuse a plugin that is made for a newer interface than this one. Without `api_version` it is made for version 1.
 
     Raises:
-        PluginError: it is, or its `api_version` is no version.
+        PluginError: the plugin is newer, or its `api_version` is not a version.
     """
     version = getattr(plugin, "api_version", 1)
     if not isinstance(version, int) or version < 1:
@@ -116,33 +118,35 @@ def refuse_newer(plugin: object) -> None:
 
 
 def new_name(export: str) -> str | None:
-    """The name that an export has now, with its package, after a warning; None where it never had another."""
+    """The new name of an export, with its package, after a warning; None for a name that is not an old one."""
     if (renamed := EXPORTS.get(export)) is None:
         return None
-    warnings.warn(_sentence(f"upscaler_core.{export}", renamed), stacklevel=3)
+    warnings.warn(_warning(f"upscaler_core.{export}", renamed), stacklevel=3)
     return renamed.new
 
 
 def imported(name: str) -> Any:
-    """Import what a name with its package stands for."""
+    """Import an object by its name with its package."""
     package, _, attribute = name.rpartition(".")
     return getattr(import_module(package), attribute)
 
 
-def _sentence(old: str, renamed: Renamed) -> DeprecationWarning:
+def _warning(old: str, renamed: Renamed) -> DeprecationWarning:
     return DeprecationWarning(f"{old} is now called {renamed.new}; the old name is gone in version {renamed.until}")
 
 
 class Manager(pluggy.PluginManager):
-    """Takes a hook's old name for its new one, unless the plugin implements both to serve older versions too."""
+    """Accepts hooks under their old names. If a plugin implements both names, to work with older versions too, the new
+    one counts.
+    """
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
-        """What pluggy asks about each attribute of a plugin."""
+        """Overrides the method by which pluggy finds out which attributes of a plugin are hooks."""
         options = super().parse_hookimpl_opts(plugin, name)
         if options is None or (renamed := HOOKS.get(name)) is None:
             return options
         if hasattr(plugin, renamed.new):
             return None
         code = getattr(plugin, name).__code__
-        warnings.warn_explicit(_sentence(name, renamed), DeprecationWarning, code.co_filename, code.co_firstlineno)
+        warnings.warn_explicit(_warning(name, renamed), DeprecationWarning, code.co_filename, code.co_firstlineno)
         return {**options, "specname": renamed.new}

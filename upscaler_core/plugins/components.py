@@ -1,4 +1,4 @@
-"""The record by which a plugin declares a component, so that it can be listed, documented and validated unbuilt."""
+"""The record by which a plugin declares a component, so that it can be listed, documented and checked before it is built."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upscaler_core.errors import Fault, OptionError
 
 
 class Kind(StrEnum):
-    """The kinds of component. Each has one protocol, one hook, one contract."""
+    """The kinds of component. Each kind has one protocol, one hook and one contract."""
 
     RESAMPLER = "resampler"
     MODEL = "model"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
     @property
     def plural(self) -> str:
-        """`losses` for `loss`, otherwise an s."""
+        """`losses` for `loss`, otherwise with an s."""
         return f"{self}es" if self.endswith("s") else f"{self}s"
 
     @property
@@ -40,10 +40,10 @@ class Kind(StrEnum):
 
 
 class Options(BaseModel):
-    """Base of every component's options: unknown keys are errors, values are checked once and never change.
+    """Base of every component's options. Unknown keys are errors; values are checked once and never change.
 
-    Bounds, units and meaning are said here once; the command line, the JSON Schema, the documentation and the tuner's
-    search space all read them. Declare a field with `option`:
+    Bounds, units and meaning are declared here once: the command line, the JSON Schema, the documentation and the tuner's
+    search space read them. Declare a field with `option`:
 
     >>> class Gain(Options):
     ...     gain_db: float = option(0.0, unit="dB", ge=-60, le=20, help="gain applied to every sample")
@@ -65,16 +65,15 @@ _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class Component:
-    """One component on offer. `factory(options)` builds it, and is imported only then.
+    """One component that a plugin offers. `factory(options)` builds it; the factory is imported only then.
 
     Args:
         name: lower-case words joined by hyphens, such as `poly-sinc-hq`.
         factory: `"package.module:attribute"`, a callable that takes the options and returns the component.
         options: the pydantic model of its options.
         summary: one line for listings.
-        extra: the pip requirement that it needs beyond its own distribution, such as `ai-audio-upscaler[soxr]`.
-        suffixes: file suffixes with their dot, for readers and exporters; the first one is what an exporter writes
-            by itself.
+        extra: the pip requirement that the component needs beyond its own distribution, such as `ai-audio-upscaler[soxr]`.
+        suffixes: file suffixes with their dot, for readers and exporters. An exporter writes the first one by itself.
 
     Raises:
         TypeError, ValueError: a field has the wrong type or form.
@@ -99,7 +98,7 @@ class Component:
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
-    """What was probably meant: `; did you mean 'soxr'?`, or what there is to choose from.
+    """The end of a message about an unknown name: the names that resemble it, or else all names.
 
     >>> suggest("sinq", ["sinc", "linear"])
     "did you mean 'sinc'?"
@@ -111,7 +110,7 @@ def suggest(name: str, names: Iterable[str]) -> str:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
-    """Turn pydantic's report into sentences that say what to write instead."""
+    """Turn pydantic's errors into sentences that say what to write instead."""
     faults = []
     for detail in error.errors(include_url=False):
         path, value = detail["loc"], detail["input"]
@@ -131,27 +130,28 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> Iterable[str]:
+    """The keys that a form has at a path."""
     annotation: Any = model
-    for step in path:
+    for key in path:
         form = _model_in(annotation)
-        if form and step in form.model_fields:
-            annotation = form.model_fields[str(step)].annotation
+        if form and key in form.model_fields:
+            annotation = form.model_fields[str(key)].annotation
     form = _model_in(annotation)
     return form.model_fields if form else ()
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The form within an annotation such as `dict[str, Form | None]`."""
+    """The pydantic model within an annotation such as `dict[str, Model | None]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((form for inner in get_args(annotation) if (form := _model_in(inner))), None)
 
 
 def validate(component: Component, values: Mapping[str, Any] | Options) -> Options:
-    """Check option values against a component's model.
+    """Check option values against a component's options model.
 
     Raises:
-        OptionError: naming every fault at once.
+        OptionError: the values are wrong; the message names every fault at once.
     """
     if isinstance(values, component.options):
         return values

@@ -1,4 +1,4 @@
-"""The user's settings: one small TOML file at the platform's usual place."""
+"""The user's settings: a small TOML file in the platform's usual folder."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ HEAD = "# Written by `upscaler plugins --disable` and `--enable`.\n"
 
 
 class Config(Options):
-    """What may stand in the file."""
+    """The keys of the file."""
 
     disabled_plugins: list[str] = option([], help="plugins to leave out, by name")
 
 
 def config_file() -> Path:
     """`$UPSCALER_CONFIG`, or config.toml in the user's folder for such files."""
-    if own := os.environ.get("UPSCALER_CONFIG"):
-        return Path(own)
+    if path := os.environ.get("UPSCALER_CONFIG"):
+        return Path(path)
     base = os.environ.get("APPDATA") or os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "ai-audio-upscaler" / "config.toml"
 
@@ -33,7 +33,7 @@ def read_config() -> Config:
     """The user's settings; the defaults where there is no file.
 
     Raises:
-        UsageError: the file cannot be read or is wrong; the message says where and how.
+        UsageError: the file cannot be read or is wrong. The message says where and how.
     """
     path = config_file()
     try:
@@ -42,7 +42,7 @@ def read_config() -> Config:
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    import tomllib  # a start without such a file need not wait for it
+    import tomllib  # only here: a start without a file of settings is faster
 
     try:
         return Config.model_validate(tomllib.loads(text))
@@ -54,10 +54,13 @@ def read_config() -> Config:
 
 
 def write_config(config: Config) -> Path:
-    """Write the user's settings, whole or not at all; return where to.
+    """Write the user's settings, completely or not at all.
+
+    Returns:
+        The file.
 
     Raises:
-        OutputError: they cannot be written.
+        OutputError: the file cannot be written.
     """
     path = config_file()
     names = json.dumps(config.disabled_plugins, ensure_ascii=False)  # a list of strings is the same in TOML

@@ -1,6 +1,7 @@
-"""The hooks that a plugin may implement: one a kind, each returning records (`Component`), never built objects.
+"""The hooks that a plugin may implement, one for each kind of component. A hook returns records (`Component`), never built
+objects.
 
-A plugin is a light module, registered as an entry point in the namespace `upscaler.plugins`:
+A plugin is a module that imports nothing heavy. It is registered as an entry point in the namespace `upscaler.plugins`:
 
     # pyproject.toml
     [project.entry-points."upscaler.plugins"]

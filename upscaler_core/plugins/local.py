@@ -1,4 +1,4 @@
-"""A plugin that is one file of Python, for one-offs that need no package. To load it is to run it."""
+"""Local plugins: each is one Python file, for work that needs no package. Loading such a plugin runs its code."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from upscaler_core.errors import PluginError
 
 
 def load_file(path: Path) -> ModuleType:
-    """Run a file as a module whose name is its own: `f"{__name__}:Class"` in it is a factory that can be found.
+    """Run a file as a module with a name of its own, so that `f"{__name__}:Class"` in the file is a factory.
 
     Raises:
-        PluginError: there is no such file, or its name does not end in .py.
-        BaseException: whatever the file raises.
+        PluginError: the file cannot be read, or its name does not end in .py.
+        BaseException: the file raised it.
     """
     name = f"{path.stem}_{blake2b(bytes(path), digest_size=4).hexdigest()}"
     spec = spec_from_file_location(name, path)
@@ -29,7 +29,7 @@ def load_file(path: Path) -> ModuleType:
         raise PluginError(f"cannot be read: {error.strerror}") from None
     module = sys.modules[name] = module_from_spec(spec)
     try:
-        # The source itself, not what Python may have compiled of it: that can be a second old.
+        # The source is compiled here, because a file that Python compiled before can be a second older than the source.
         exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102
     except BaseException:
         del sys.modules[name]
@@ -37,8 +37,8 @@ def load_file(path: Path) -> ModuleType:
     return module
 
 
-def place(error: BaseException, file: str) -> str:
-    """`file:line: ` of the line in a file that an error came from; empty where it came from elsewhere."""
+def location(error: BaseException, file: str) -> str:
+    """`file:line: ` of the line in `file` that an error came from; empty if it came from elsewhere."""
     if isinstance(error, SyntaxError) and error.filename == file:
         return f"{file}:{error.lineno}: "
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]

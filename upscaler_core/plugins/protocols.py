@@ -1,11 +1,13 @@
-"""What each kind of component must do. Protocols, not base classes: a module, a function or another library's object fits.
+"""What each kind of component must do.
 
-Tensors are `[batch, channel, time]` unless said otherwise, float32 at full scale ±1.0; rates in Hz; positions and lengths
-in samples; chance comes only from the seed, position or generator that is handed in.
+These are protocols, not base classes: a module, a function or another library's object fits too. Tensors are
+`[batch, channel, time]` unless a docstring says otherwise, float32 at full scale ±1.0. Rates are in Hz, positions and
+lengths in samples. Random numbers come only from the seed, position or generator that a component receives.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -31,28 +33,29 @@ class Resampler(Protocol):
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a model or a fusion is told about the windows it is given."""
+    """What models and fusions know about their windows, beyond the samples."""
 
     cutoff_hz: Tensor
-    """`[batch]`: where each item's content ends, Hz."""
+    """`[batch]`: the frequency at which each item's content ends, Hz."""
     start: Tensor
     """`[batch]`, int64: index in the stream, at the model's rate, of each window's first sample (may be negative)."""
     rate: int
     """The windows' sample rate, Hz."""
     seed: int = 0
-    """For `noise`."""
+    """Seed for `noise`."""
     bandwidth_hz: Tensor | None = None
-    """`[batch]`, in training: where each target's own content ends, Hz."""
+    """`[batch]`, in training only: the frequency at which each target's own content ends, Hz."""
     begin_hz: Tensor | None = None
-    """`[batch]`: where each item's edge begins, Hz: from here up what is added is kept. None: at the cut-off."""
+    """`[batch]`: the frequency at which each item's edge begins, Hz. What models add is used from here up. None = at the
+    cut-off."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a model returns: a waveform, or a log-magnitude (natural log) with or without phase (radians) on a grid.
+    """The output of a model: a waveform, or a log-magnitude (natural log) with or without phase (radians).
 
-    `waveform` is `[batch, channel, time]`, as long as the baseline; `log_magnitude` and `phase` are
-    `[batch, channel, n_fft//2 + 1, frames]`.
+    `waveform` is `[batch, channel, time]`, as long as the baseline. `log_magnitude` and `phase` are
+    `[batch, channel, n_fft//2 + 1, frames]`; `grid` is the STFT that they belong to.
     """
 
     waveform: Tensor | None = None
@@ -69,33 +72,37 @@ class Estimate:
 class EnhancementModel(Protocol):
     """Estimates the full-band signal from the baseline.
 
-    One that takes every frequency relative to the sample rate may name more rates by an attribute
-    `other_rates: tuple[int, ...]`, Hz. A pipeline then runs it at the one that the target's rate is a multiple of: the
-    model's band ends where the target's does, and nothing is lost between two rates. Where the double of that is among
-    them and the target reaches so high, the model is run there again, for the octave above.
+    A model that takes every frequency relative to the sample rate may name more rates by an attribute
+    `other_rates: tuple[int, ...]`, Hz. A pipeline then runs it at the rate that the target's rate is a multiple of, so the
+    model's band ends where the target's band does, and nothing is lost between two rates. If twice that rate is among
+    them too, and the target's band is wide enough, the model runs again at twice the rate, for the octave above.
     """
 
     rate: int
-    """Sample rate it works at, Hz."""
+    """Sample rate at which the model works, Hz."""
     length_multiple: int
-    """Window lengths are multiples of this, and windows start on multiples of it (a hop, or 1)."""
+    """Lengths and starts of windows are multiples of so many samples: a hop, or 1."""
     receptive_field: int | None
-    """Input samples on each side that an output can depend on; None = unbounded (context and cross-fade are used)."""
+    """Input samples on each side that an output sample can depend on. None = unbounded: then windows get context and are
+    cross-faded."""
 
     def __call__(self, baseline: Tensor, conditions: Conditions) -> Estimate:
-        """`[batch, 1, time]` at `conditions.rate` -> an estimate of the same length. No item of a batch affects another."""
+        """`[batch, 1, time]` at `conditions.rate` -> an estimate of the same length.
+
+        No item of a batch affects another one.
+        """
         ...
 
 
 @runtime_checkable
 class Trainable(Protocol):
-    """What a model that is a `torch.nn.Module` may add, to be trained by more than the recipe's losses."""
+    """A method that a model may add which is a `torch.nn.Module`, to be trained with more than the recipe's losses."""
 
     def objective(self, estimate: Estimate, target: Tensor, conditions: Conditions) -> Mapping[str, Tensor]:
-        """Own loss terms by name, scalars, added to the recipe's.
+        """The model's own loss terms by name. They are scalars, and are added to the recipe's losses.
 
-        `estimate` is what the model has just returned, `target` `[batch, 1, time]` what it should have sounded like,
-        already low-passed where the recording itself ends.
+        `estimate` is the model's last output. `target` `[batch, 1, time]` is the signal that it should be, low-passed where
+        the recording itself ends.
         """
         ...
 
@@ -103,7 +110,8 @@ class Trainable(Protocol):
 class FusionStrategy(Protocol):
     """Joins the models' estimates into one waveform.
 
-    A fusion of bounded reach says so by an attribute `receptive_field: int`; without one it counts as unbounded.
+    A fusion with a bounded receptive field says so by an attribute `receptive_field: int`, in samples. Without it the field
+    counts as unbounded.
     """
 
     def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, conditions: Conditions) -> Tensor:
@@ -111,25 +119,47 @@ class FusionStrategy(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Degraded:
-    """What a degradation returns: the audio, where its content now ends, and what was drawn (for logs)."""
+    """The output of a degradation."""
 
     audio: Tensor
-    bandwidth_hz: float | None = None
-    drawn: Mapping[str, float | str] = field(default_factory=lambda: MappingProxyType({}))
+    bandwidth_hz: float | None
+    """Frequency at which the content now ends, Hz; None if the degradation did not change it."""
+    parameters: Mapping[str, float | str]
+    """The random choices by name, for logs."""
+
+    def __init__(
+        self,
+        audio: Tensor,
+        bandwidth_hz: float | None = None,
+        parameters: Mapping[str, float | str] = MappingProxyType({}),
+        *,
+        drawn: Mapping[str, float | str] | None = None,
+    ) -> None:
+        if drawn is not None:  # version 0.3 takes it out, as compatibility.py says of all old names
+            warnings.warn("Degraded(drawn=) is now called parameters", DeprecationWarning, stacklevel=2)
+            parameters = drawn
+        for name, value in zip(self.__dataclass_fields__, (audio, bandwidth_hz, parameters), strict=True):
+            object.__setattr__(self, name, value)
+
+    @property
+    def drawn(self) -> Mapping[str, float | str]:
+        """The old name of `parameters`."""
+        warnings.warn("Degraded.drawn is now called parameters", DeprecationWarning, stacklevel=2)
+        return self.parameters
 
 
 class Degradation(Protocol):
-    """Damages clean audio, for training. All chance comes from the generator: same state, same result."""
+    """Damages clean audio, for training. Random numbers come only from the generator: same state, same result."""
 
     def __call__(self, x: Tensor, rate: int, generator: torch.Generator) -> Degraded:
-        """`[channel, time]` at `rate` Hz -> the same shape, dtype and alignment. The input is left as it was."""
+        """`[channel, time]` at `rate` Hz -> the same shape, dtype and alignment. The input does not change."""
         ...
 
 
 class Loss(Protocol):
-    """How far an estimate is from its target, differentiably."""
+    """A differentiable distance of an estimate from its target."""
 
     def __call__(self, estimate: Tensor, target: Tensor) -> Tensor:
         """Two `[batch, channel, time]` -> a scalar >= 0 with a gradient; 0 where they are equal."""
@@ -138,9 +168,10 @@ class Loss(Protocol):
 
 @runtime_checkable
 class Adversary(Protocol):
-    """What a loss that is a `torch.nn.Module` with weights of its own may add: a step against the models.
+    """A method that a loss may add which is a `torch.nn.Module` with weights of its own: they learn against the models.
 
-    Such a loss may be negative, and not 0 where estimate and target are equal. It leaves no gradient in its own weights.
+    Such a loss may be negative, and need not be 0 where estimate and target are equal. It leaves no gradient in its own
+    weights.
     """
 
     def critic(self, estimate: Tensor, target: Tensor) -> Tensor:
@@ -149,7 +180,7 @@ class Adversary(Protocol):
 
 
 class Metric(Protocol):
-    """How far an estimate is from its target, for people."""
+    """A measure, for people, of how far an estimate is from its target."""
 
     unit: str
     higher_is_better: bool
@@ -160,10 +191,10 @@ class Metric(Protocol):
 
 
 class Finisher(Protocol):
-    """Works on the finished signal: a limiter, a fade. State-free.
+    """Works on the finished signal, as a limiter or a fade does. It keeps no state.
 
-    One that only turns the signal down, by one gain for all channels, may say so by an attribute `limits = True`: then the
-    user is told how far and how often it did.
+    A finisher that only turns the signal down, by one gain for all channels, says so by an attribute `limits = True`. Then
+    the user learns how far and how often it did, and `--no-limit` leaves it out.
     """
 
     def plan(self, rate: int) -> Plan:
@@ -176,35 +207,35 @@ class Picture:
     """A picture within an audio file, such as the cover."""
 
     mime: str
-    """What the data are: `image/jpeg`."""
+    """Media type of the data, such as `image/jpeg`."""
     kind: int
-    """Picture type, as in ID3 and FLAC: 3 is the front cover, 4 the back, 0 anything."""
+    """Picture type, as in ID3 and FLAC: 3 is the front cover, 4 the back cover, 0 any other picture."""
     description: str
     data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says."""
+    """The content of a file's header."""
 
     rate: int
     """Hz."""
     channels: int
     frames: int | None
-    """Samples a channel, where the header knows."""
+    """Samples in each channel; None where the header does not say it."""
     format: str
     """The container and coding, for people: `FLAC, 24-bit PCM`."""
     bits: int | None = None
-    """Bits of an integer or float sample; None for a lossy coding."""
+    """Bits of an integer or floating-point sample; None for a lossy coding."""
     floating: bool = False
-    """Samples are floating point, and may exceed full scale."""
+    """Whether samples are floating-point numbers, which may exceed full scale."""
     tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Text tags by lower-case name; the names are those of Vorbis comments, and track 3 of 12 is `3/12`."""
+    """Text tags by lower-case name. The names are those of Vorbis comments; track 3 of 12 is `3/12`."""
     pictures: Sequence[Picture] = ()
 
     @property
     def seconds(self) -> float | None:
-        """Length, where the header knows it."""
+        """Length in seconds; None where the header does not say it."""
         return None if self.frames is None else self.frames / self.rate
 
 
@@ -213,38 +244,38 @@ class Source(AbstractContextManager["Source"], Protocol):
 
     info: AudioInfo
     damage: str | None
-    """After a pass: what is missing or broken, in a sentence without a full stop; None for a whole file."""
+    """After a pass: what is missing or broken, in a sentence without a full stop; None for an intact file."""
 
     def blocks(self, frames: int) -> Iterator[Tensor]:
-        """Yield `[channel, time]` float32 blocks of at most `frames` samples, from the first one, at each call.
+        """Yield `[channel, time]` float32 blocks of at most `frames` samples. Each call begins at the first sample.
 
-        Channels come in the order of WAV. What is not a number, or absurdly large, the core sets to 0 and tells of.
+        Channels are in the order of WAV. The core sets samples that are not numbers, or absurdly large, to 0 and warns.
 
         Raises:
-            InputError: nothing in it can be decoded.
-            OSError: it cannot be read any more; the core says so in a sentence.
+            InputError: nothing in the file can be decoded.
+            OSError: the file cannot be read any more; the core makes a sentence of it.
         """
         ...
 
 
 class Reader(Protocol):
-    """Opens audio files. The suffixes it reads stand in its `Component` record."""
+    """Opens audio files. Its `Component` record has the suffixes that it reads."""
 
     def open(self, path: Path) -> Source:
-        """Open a file, which is a regular one and not empty.
+        """Open a file. It is a regular file and not empty.
 
         Raises:
-            InputError: not audio, or damaged beyond reading; the message names no path.
-            OSError: it cannot be read; the core says so in a sentence.
+            InputError: the file is not audio, or damaged beyond reading; the message names no path.
+            OSError: the file cannot be read; the core makes a sentence of it.
         """
         ...
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):
-    """An output file being written. Leaving the context closes it; the core makes the file whole or absent."""
+    """An output file while it is written. It is closed when the context ends. The core removes an incomplete file."""
 
     clipped: int
-    """Samples beyond full scale that were clamped so far."""
+    """How many samples beyond full scale were clamped so far."""
 
     def write(self, block: Tensor) -> None:
         """Append `[channel, time]` float samples.
@@ -256,19 +287,19 @@ class Sink(AbstractContextManager["Sink"], Protocol):
 
 
 class Exporter(Protocol):
-    """Writes audio files. The suffixes it writes stand in its `Component` record."""
+    """Writes audio files. Its `Component` record has the suffixes that it writes."""
 
     def refuse(self, rate: int, channels: int) -> str | None:
-        """Why this rate and channel count cannot be written, and the nearest that can; None where they can."""
+        """Why this rate and channel count cannot be written, and the nearest ones that can; None if they can be written."""
         ...
 
     def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> Sink:
-        """Open `path` (a temporary name, of any suffix) for writing.
+        """Open `path`, a temporary name with any suffix, for writing.
 
-        `source` lets the exporter keep the source's bits, tags and pictures; `seed` is for dither.
+        From `source` the exporter takes the source's bits, tags and pictures. `seed` is for dither.
 
         Raises:
-            OutputError: this pair of rate and channels, or the path, cannot be written.
+            OutputError: this rate, this number of channels or this path cannot be written.
         """
         ...
 

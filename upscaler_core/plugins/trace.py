@@ -1,4 +1,4 @@
-"""What `UPSCALER_TRACE=1` prints: a line for each hook call, with its time and the plugin that was asked."""
+"""With `UPSCALER_TRACE=1`, a line is printed for each hook call: its time, the plugin and the hook."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pluggy
 
 def trace(manager: pluggy.PluginManager) -> None:
     """Print every hook call of a manager to standard error from now on."""
-    began: list[float] = []
+    starts: list[float] = []
 
-    def before(hook: str, asked: Sequence[pluggy.HookImpl], arguments: Mapping[str, object]) -> None:
-        began.append(time.perf_counter())
+    def before(hook: str, called: Sequence[pluggy.HookImpl], arguments: Mapping[str, object]) -> None:
+        starts.append(time.perf_counter())
 
     def after(
-        answer: pluggy.Result[object], hook: str, asked: Sequence[pluggy.HookImpl], arguments: Mapping[str, object]
+        outcome: pluggy.Result[object], hook: str, called: Sequence[pluggy.HookImpl], arguments: Mapping[str, object]
     ) -> None:
-        took = 1e3 * (time.perf_counter() - began.pop())
-        raised = f" raised {type(answer.exception).__name__}" if answer.exception else ""
-        for implementation in asked:
-            print(f"trace: {took:7.3f} ms {implementation.plugin_name} {hook}{raised}", file=sys.stderr)
+        milliseconds = 1e3 * (time.perf_counter() - starts.pop())
+        raised = f" raised {type(outcome.exception).__name__}" if outcome.exception else ""
+        for implementation in called:
+            print(f"trace: {milliseconds:7.3f} ms {implementation.plugin_name} {hook}{raised}", file=sys.stderr)
 
     manager.add_hookcall_monitoring(before, after)

@@ -1,6 +1,6 @@
-"""For plugin authors: each kind's contract as named checks, the installed command line, and signals to test on.
+"""For plugin authors: the contract of each kind as named checks, and the installed command line.
 
-`upscaler_core.testing.plugin` has fixtures, `upscaler_core.testing.signals` signals.
+`upscaler_core.testing.plugin` has fixtures, and `upscaler_core.testing.signals` has signals to test with.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Small components that keep their contracts and learn nothing: for tests, and as the shortest examples of each protocol.
+"""Small components that keep their contracts, for tests, and as the shortest example of each protocol.
 
-`plugin` offers them all; `Registry(points=(), plugins={"fakes": plugin})` is a registry of nothing else.
+`plugin` offers all of them; `Registry(points=(), plugins={"fakes": plugin})` is a registry of nothing else.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Nearest:
 
     def plan(self, rate_in: int, rate_out: int) -> Plan:
         """One second in, one second out."""
-        at = (torch.arange(rate_out) * rate_in + rate_out // 2) // rate_out
-        return Plan(lambda windows, start: windows[:, 1 + at], rate_in, rate_out, receptive_field=1)
+        nearest = (torch.arange(rate_out) * rate_in + rate_out // 2) // rate_out
+        return Plan(lambda windows, start: windows[:, 1 + nearest], rate_in, rate_out, receptive_field=1)
 
 
 class MirrorOptions(Options):
@@ -39,14 +39,16 @@ class MirrorOptions(Options):
 
     rate: int = option(48_000, unit="Hz", ge=8_000, le=384_000, help="the rate it works at")
     level: float = option(0.1, ge=0, le=1, help="how much of the mirrored spectrum is added")
-    receptive_field: int | None = option(64, unit="samples", ge=1, le=10_000, help="declared reach; null = unbounded")
+    receptive_field: int | None = option(
+        64, unit="samples", ge=1, le=10_000, help="declared receptive field; null = unbounded"
+    )
     length_multiple: int = option(1, unit="samples", ge=1, le=4_096, help="what window lengths are multiples of")
 
 
 class Mirror:
-    """Adds the spectrum mirrored about a quarter of the rate, x·(−1)ⁿ, smoothed so that it has a reach.
+    """Adds the spectrum mirrored about a quarter of the rate, x·(−1)ⁿ, smoothed so that it has a receptive field.
 
-    The sign depends on the position in the stream, so a wrong `start` is heard at once.
+    The sign depends on the position in the stream, so a wrong `start` changes the output very much.
     """
 
     def __init__(self, options: MirrorOptions) -> None:
@@ -57,9 +59,9 @@ class Mirror:
         """`[batch, 1, time]` -> the baseline and its mirror image."""
         n = conditions.start[:, None, None] + torch.arange(baseline.shape[-1])
         width = 2 * (self.receptive_field or 64) + 1
-        pressed = torch.nn.functional.pad(baseline, (width // 2, width // 2)).unfold(-1, width, 1)
+        neighbours = torch.nn.functional.pad(baseline, (width // 2, width // 2)).unfold(-1, width, 1)
         weights = torch.hann_window(width, periodic=False, dtype=baseline.dtype)
-        smooth = 0.01 * (pressed * weights).sum(-1) / weights.sum()
+        smooth = 0.01 * (neighbours * weights).sum(-1) / weights.sum()
         return Estimate(baseline + self.level * (baseline + smooth) * (1 - 2 * (n % 2)))
 
 
@@ -72,12 +74,14 @@ class Hiss:
 
     def __call__(self, baseline: Tensor, conditions: Conditions) -> Estimate:
         """`[batch, 1, time]` -> the baseline and noise."""
-        drawn = [noise(conditions.seed, "hiss", int(start), baseline.shape[-1]) for start in conditions.start]
-        return Estimate(baseline + self.level * torch.stack(drawn)[:, None].to(baseline))
+        hiss = [noise(conditions.seed, "hiss", int(start), baseline.shape[-1]) for start in conditions.start]
+        return Estimate(baseline + self.level * torch.stack(hiss)[:, None].to(baseline))
 
 
 class Louder:
-    """A spectral model of unbounded reach: the log-magnitude of the baseline, above the cut-off the mean of below."""
+    """A spectral model with an unbounded receptive field: the log-magnitude of the baseline, and above the cut-off its mean
+    below the cut-off.
+    """
 
     def __init__(self, options: MirrorOptions) -> None:
         self.rate, self.length_multiple, self.receptive_field, self.grid = options.rate, 256, None, StftConfig()
@@ -120,21 +124,21 @@ class Cross:
 
     def __call__(self, estimates: Mapping[str, Estimate], baseline: Tensor, conditions: Conditions) -> Tensor:
         """Estimates -> `[batch, 1, time]`."""
-        loud, timed = estimates[self.options.magnitude], estimates[self.options.phase]
-        if loud.log_magnitude is None or loud.grid is None or timed.waveform is None:
+        magnitude, phase = estimates[self.options.magnitude], estimates[self.options.phase]
+        if magnitude.log_magnitude is None or magnitude.grid is None or phase.waveform is None:
             raise ValueError("it needs a log-magnitude and a waveform")
-        phase = stft(timed.waveform, loud.grid).angle()
-        return istft(torch.polar(loud.log_magnitude.exp(), phase), loud.grid, baseline.shape[-1])
+        angle = stft(phase.waveform, magnitude.grid).angle()
+        return istft(torch.polar(magnitude.log_magnitude.exp(), angle), magnitude.grid, baseline.shape[-1])
 
 
 class Hum:
-    """Adds 50 Hz at a drawn level."""
+    """Adds 50 Hz at a random level."""
 
     def __init__(self, options: Options) -> None:
         pass
 
     def __call__(self, x: Tensor, rate: int, generator: torch.Generator) -> Degraded:
-        """`[channel, time]` -> the same, humming."""
+        """`[channel, time]` -> the same with hum."""
         level = 0.01 * float(torch.rand((), generator=generator))
         t = torch.arange(x.shape[-1], device=x.device) / rate
         return Degraded(x + level * torch.sin(2 * torch.pi * 50 * t).to(x), None, {"level": level})
@@ -208,7 +212,7 @@ class RawSink:
 
 
 class RawReader:
-    """Reads what `RawExporter` writes."""
+    """Reads the files of `RawExporter`."""
 
     def __init__(self, options: Options) -> None:
         pass
@@ -242,19 +246,19 @@ class RawSource:
 
 
 class Hello:
-    """A command that greets."""
+    """A command that prints a greeting."""
 
     def __init__(self, options: Options) -> None:
         pass
 
     def __call__(self, arguments: Sequence[str]) -> int:
-        """Greet whoever is named."""
+        """Greet those that the arguments name."""
         print("hello", *arguments)
         return 0
 
 
 _HERE = "upscaler_core.testing.fakes"
-_KINDS: dict[str, list[Component]] = {
+_COMPONENTS: dict[str, list[Component]] = {
     "resamplers": [Component("nearest", f"{_HERE}:Nearest", summary="repeats samples")],
     "models": [
         Component("mirror", f"{_HERE}:Mirror", MirrorOptions, "adds a mirrored spectrum"),
@@ -282,10 +286,10 @@ plugin = ModuleType("fakes")
 def _offer(kinds: str) -> None:
     @hookimpl
     def hook() -> list[Component]:
-        return _KINDS[kinds]
+        return _COMPONENTS[kinds]
 
     setattr(plugin, f"upscaler_{kinds}", hook)
 
 
-for _kinds in _KINDS:
+for _kinds in _COMPONENTS:
     _offer(_kinds)

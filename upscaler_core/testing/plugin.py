@@ -1,8 +1,7 @@
 """Fixtures for plugin authors, as a pytest plugin: in pyproject.toml, `addopts = "-p upscaler_core.testing.plugin"`.
 
-It is asked for by that line, and not installed as an entry point (`pytest11`): those are imported by every run of pytest
-in the environment, also in projects that have nothing to do with audio. Nothing heavy is imported until a fixture is
-used.
+It is no entry point (`pytest11`), because every run of pytest in the environment imports those, also in projects that have
+nothing to do with audio. Nothing heavy is imported until a fixture is used.
 """
 
 from __future__ import annotations
@@ -21,24 +20,25 @@ if TYPE_CHECKING:
     from upscaler_core.testing.project import Upscaler
     from upscaler_core.testing.tiny import Tiny
 
-NAMES = ("silence", "impulse", "tone", "noise", "bursts", "band-limited", "speech")
+SIGNALS = ("silence", "impulse", "tone", "noise", "bursts", "band-limited", "speech")
 
 
 @pytest.fixture(scope="session")
 def hermetic_registry() -> Callable[..., Registry]:
-    """Makes a registry of the toolkit's fakes and of the plugins given by name, modules or objects with hooks.
+    """A function that makes a registry of the toolkit's fakes and of further plugins: `hermetic_registry(mine=plugin)`.
 
-    Nothing that is installed is in it, so a test does not depend on the environment: `hermetic_registry(mine=plugin)`.
+    The plugins are modules, or objects with hooks. Nothing that is installed is in the registry, so a test does not depend
+    on the environment.
     """
     from upscaler_core.testing import fakes
 
     return lambda **plugins: Registry(points=(), plugins={"fakes": fakes.plugin, **plugins})
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=SIGNALS)
 def signal(request: pytest.FixtureRequest) -> Tensor:
-    """One second at 48 kHz, `[2, 48000]`: a test that takes it runs for silence, an impulse, a tone, noise, bursts of
-    noise between silence, noise that ends at 8 kHz, and speech.
+    """One second at 48 kHz, `[2, 48000]`. A test that takes it runs once for each of silence, an impulse, a tone, noise,
+    bursts of noise between silence, noise that ends at 8 kHz, and speech.
     """
     from upscaler_core.testing.signals import EXAMPLES
 
@@ -55,7 +55,7 @@ def speech() -> Tensor:
 
 @pytest.fixture(scope="session")
 def tiny_model() -> Tiny:
-    """A trained model with 33 weights, for whatever works on the results of a model."""
+    """A trained model with 33 weights, to test whatever uses the output of a model."""
     from upscaler_core.testing import tiny
 
     return tiny.trained()
@@ -63,9 +63,9 @@ def tiny_model() -> Tiny:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Upscaler:
-    """A temporary folder with a short recording, `speech.flac`, in which `upscaler` runs: `project("run", ...)`.
+    """Runs `upscaler` in a temporary folder with a short recording, `speech.flac`: `project("run", ...)`.
 
-    It returns what `subprocess.run` does: `returncode`, `stdout`, `stderr`. The folder is `project.folder`.
+    It returns what `subprocess.run` returns: `returncode`, `stdout`, `stderr`. The folder is `project.folder`.
     """
     from upscaler_core.testing import project, signals
 

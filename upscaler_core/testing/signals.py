@@ -1,4 +1,4 @@
-"""Short signals to test on; all float32 unless said otherwise, full scale ±1.0, the same at every call."""
+"""Short signals to test with: float32 unless a docstring says otherwise, full scale ±1.0, the same at every call."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def band_limited(rate: int, cutoff_hz: float, seconds: float = 2.0, channels: in
 
 
 def decibels(error: Tensor, reference: Tensor) -> float:
-    """Level of an error under a reference, dB: 20·log10 of the ratio of their RMS."""
+    """Level of an error against a reference, dB: 20·log10 of the ratio of their RMS."""
     ratio = error.double().square().mean() / reference.double().square().mean()
     return 10 * math.log10(max(float(ratio), 1e-40))
 
 
 @cache
 def speech() -> Tensor:
-    """What `SPEECH` holds: `[1, 48000]`; leave it as it is."""
+    """The samples of `SPEECH`, `[1, 48000]`. All callers share the tensor, so do not change it."""
     samples, _ = soundfile.read(SPEECH, dtype="float32", always_2d=True)
     return torch.from_numpy(samples.T.copy())
 
@@ -68,4 +68,4 @@ EXAMPLES: dict[str, Callable[[], Tensor]] = {
     "band-limited": lambda: band_limited(48_000, 8_000, 1.0, channels=2),
     "speech": lambda: torch.stack([speech()[0], -0.5 * speech()[0]]),
 }
-"""One second each of what audio can be, by name: `[2, 48000]` at 48 kHz."""
+"""One second of each kind of signal, by name: `[2, 48000]` at 48 kHz."""

@@ -1,4 +1,4 @@
-"""A model with 33 weights, trained in a second: for tests of whatever works on the results of a trained model."""
+"""A model with 33 weights, trained in a second, to test whatever uses the output of a trained model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from upscaler_core.plugins.protocols import Conditions, Estimate
 from upscaler_core.testing.signals import speech
 
 CUTOFF_HZ = 12_000
+"""Where the content of the model's input ends, Hz: half of the band, so that the mirror image fills the other half."""
 TAPS = 33
+"""Length of the filter, samples."""
 STEPS = 60
+"""Training steps: enough for the test that the model has learned, and a second of time."""
 FLOOR = 1e-4
 """Added to magnitudes, so that silence has a logarithm."""
 
 
 class Tiny(nn.Module):
-    """The baseline, and through one short filter its spectrum mirrored about a quarter of the rate, x·(−1)ⁿ."""
+    """Adds to the baseline its spectrum mirrored about a quarter of the rate, x·(−1)ⁿ, through one short filter."""
 
     rate, length_multiple, receptive_field = 48_000, 1, TAPS // 2
 
@@ -37,7 +40,7 @@ class Tiny(nn.Module):
 
 @cache
 def trained() -> Tiny:
-    """Train it on the spectra of a second of speech that ends at 12 kHz; the same weights at every call."""
+    """The model, trained on the spectra of a second of speech that ends at 12 kHz. The weights are always the same."""
     baseline, target = pair()
     model = Tiny()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
@@ -49,7 +52,7 @@ def trained() -> Tiny:
 
 
 def pair() -> tuple[Tensor, Tensor]:
-    """A second of speech that ends at the cut-off, and as it was: each `[1, 1, 48000]`."""
+    """A second of speech low-passed at the cut-off, and the original: each `[1, 1, 48000]`."""
     target = speech()[None]
     spectrum = torch.fft.rfft(target)
     spectrum[..., CUTOFF_HZ:] = 0  # in one second a bin is 1 Hz
@@ -57,7 +60,7 @@ def pair() -> tuple[Tensor, Tensor]:
 
 
 def conditions() -> Conditions:
-    """What a model is told of that second."""
+    """The conditions that go with that second."""
     return Conditions(torch.tensor([float(CUTOFF_HZ)]), torch.zeros(1, dtype=torch.int64), Tiny.rate)
 
 
@@ -67,5 +70,5 @@ def distance(estimate: Tensor | None, target: Tensor) -> Tensor:
         raise TypeError("a spectral estimate has no waveform")
     grid = StftConfig()
     first = CUTOFF_HZ * grid.n_fft // Tiny.rate
-    near, far = ((stft(x, grid).abs() + FLOOR).log()[:, :, first:] for x in (estimate, target))
-    return (near - far).abs().mean()
+    estimate_level, target_level = ((stft(x, grid).abs() + FLOOR).log()[:, :, first:] for x in (estimate, target))
+    return (estimate_level - target_level).abs().mean()

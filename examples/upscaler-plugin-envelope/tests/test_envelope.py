@@ -1,4 +1,4 @@
-"""The model as a user meets it: in a pipeline, in training, and with what training left behind."""
+"""The model as a user meets it: in a pipeline, in training, and with the checkpoint that training wrote."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def level(x: Tensor, low: float, high: float) -> float:
     return 10 * math.log10(power[..., bins].mean())
 
 
-def restored(pipeline: Pipeline, x: Tensor) -> Tensor:
+def restore(pipeline: Pipeline, x: Tensor) -> Tensor:
     y: Tensor = pipeline(x, RATE)
     return y
 
@@ -57,15 +57,15 @@ def pipeline_of(model: object, **more: object) -> Pipeline:
     return Pipeline(linear, RATE, {"envelope": model}, cutoff_hz=CUTOFF, **more)  # type: ignore[dict-item,arg-type]
 
 
-def test_untrained_it_goes_on_falling_by_12_db_an_octave() -> None:
-    y = restored(pipeline_of(discover().model("band-envelope", checkpoint="none")), limited(white()))
+def test_untrained_it_falls_by_12_db_an_octave() -> None:
+    y = restore(pipeline_of(discover().model("band-envelope", checkpoint="none")), limited(white()))
     below, near, far = (level(y, f, 1.1 * f) for f in (4_500, 7_000, 14_000))
     # The mean of noise's logarithms is 2.5 dB under its power, and random phases lose 3 dB where two frames overlap.
     assert near == pytest.approx(below - 5.5 - 12 * math.log2(7_350 / CUTOFF), abs=1)
     assert far == pytest.approx(near - 12, abs=1)
 
 
-def test_what_is_below_the_cutoff_stays() -> None:
+def test_below_the_cutoff_nothing_changes() -> None:
     x = limited(white())
     conditions = Conditions(torch.tensor([float(CUTOFF)]), torch.zeros(1, dtype=torch.int64), RATE)
     with torch.no_grad():
@@ -74,14 +74,14 @@ def test_what_is_below_the_cutoff_stays() -> None:
     assert level(limited(y[0] - x, 0.9 * CUTOFF), 0, 0.9 * CUTOFF) < level(x, 0, 0.9 * CUTOFF) - 45
 
 
-def test_a_stream_is_the_whole_signal_bit_for_bit() -> None:
+def test_streamed_is_one_shot_bit_for_bit() -> None:
     pipeline, x = pipeline_of(discover().model("band-envelope")), limited(white(3.0))
     streamed = torch.cat(list(pipeline.stream(iter(x.split(12_345, -1)), RATE)), -1)
-    assert torch.equal(streamed, restored(pipeline, x))
+    assert torch.equal(streamed, restore(pipeline, x))
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def training_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a short training on white noise, by the command line."""
     folder = tmp_path_factory.mktemp("training")
     for name in ("train", "validation"):
@@ -93,23 +93,23 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe["scoring"] = {"cutoffs": [CUTOFF], "seconds": 1}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     command = [Path(sys.executable).with_name("upscaler"), "train", "recipe.yaml", "--out", "run"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
     return folder / "run"
 
 
-def test_trained_on_white_noise_it_falls_no_more(run: Path) -> None:
-    model = discover().model("band-envelope", checkpoint=str(run / "best" / "envelope.safetensors"))
+def test_after_training_on_white_noise_the_level_is_constant(training_run: Path) -> None:
+    model = discover().model("band-envelope", checkpoint=str(training_run / "best" / "envelope.safetensors"))
     x = white(seed=9)
-    y = restored(pipeline_of(model), limited(x))
+    y = restore(pipeline_of(model), limited(x))
     for low in (7_000, 10_000, 14_000, 18_000):
         assert level(y, low, 1.2 * low) == pytest.approx(level(x, low, 1.2 * low), abs=4)
 
 
-def test_the_trained_model_works_from_its_pipeline_file(run: Path) -> None:
-    pipeline = load_pipeline(run / "best" / "pipeline.yaml", discover())
+def test_the_trained_model_works_from_its_pipeline_file(training_run: Path) -> None:
+    pipeline = load_pipeline(training_run / "best" / "pipeline.yaml", discover())
     x = limited(white(seed=9))
-    assert level(restored(pipeline, x), 12_000, 14_000) > level(x, 12_000, 14_000) + 60
+    assert level(restore(pipeline, x), 12_000, 14_000) > level(x, 12_000, 14_000) + 60
 
 
 def test_listing_it_imports_no_torch() -> None:

@@ -78,8 +78,8 @@ def test_every_channel_comes_back_in_its_place(channels: int, tmp_path: Path) ->
     x = tones(channels)
     y = read(write(tmp_path / "x.opus", x))
     assert y.shape == x.shape
-    for sent, came in zip(x, y, strict=True):
-        assert 10 * torch.log10((came - sent).square().mean() / sent.square().mean()) < -15
+    for written, decoded in zip(x, y, strict=True):
+        assert 10 * torch.log10((decoded - written).square().mean() / written.square().mean()) < -15
 
 
 @pytest.mark.parametrize("rate", [8_000, 12_000, 16_000, 24_000, 48_000])
@@ -110,11 +110,11 @@ def test_samples_beyond_full_scale_are_clamped_and_counted(tmp_path: Path) -> No
 # ---------------------------------------------------------------------------------------------------- options
 
 
-@pytest.mark.parametrize("asked", [12, 64, 255])
-def test_a_constant_bit_rate_is_constant_and_the_one_asked_for(asked: int, tmp_path: Path) -> None:
-    path = write(tmp_path / "x.opus", music(), mode="cbr", kbps_a_channel=asked)
+@pytest.mark.parametrize("target", [12, 64, 255])
+def test_a_constant_bit_rate_is_constant_and_the_one_asked_for(target: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.opus", music(), mode="cbr", kbps_a_channel=target)
     assert len(set(packets(path))) == 1
-    assert kbps(path) == pytest.approx(2 * asked, rel=0.01)
+    assert kbps(path) == pytest.approx(2 * target, rel=0.01)
 
 
 def test_variable_rates_vary_and_the_constrained_one_less(tmp_path: Path) -> None:
@@ -139,14 +139,14 @@ def test_serial_numbers_are_repeatable_and_tell_recordings_apart(tmp_path: Path)
     assert first[14:18] != other[14:18]
 
 
-def test_another_program_finds_every_page_whole(tmp_path: Path) -> None:
+def test_another_program_finds_no_fault_in_any_page(tmp_path: Path) -> None:
     long = {"lyrics": ["la " * 100_000]}  # over several pages
     path = write(tmp_path / "x.opus", music(1.0), source=AudioInfo(RATE, 2, None, "", tags=long))
-    told = subprocess.run(
+    done = subprocess.run(
         ["ffmpeg", "-v", "warning", "-i", path, "-map", "0:a", "-f", "null", "-"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert told.stderr == ""
+    assert done.stderr == ""
 
 
 def test_tags_and_cover_travel(tmp_path: Path) -> None:
@@ -157,8 +157,8 @@ def test_tags_and_cover_travel(tmp_path: Path) -> None:
     with open_recording(tmp_path / "second.opus", discover()) as source:
         assert {name: list(values) for name, values in source.info.tags.items()} == tags
         assert list(source.info.pictures) == [cover]
-    found = OggOpus(tmp_path / "second.opus")
-    assert (found["tracknumber"], found["tracktotal"]) == (["3"], ["12"])
+    file = OggOpus(tmp_path / "second.opus")
+    assert (file["tracknumber"], file["tracktotal"]) == (["3"], ["12"])
 
 
 # ----------------------------------------------------------------------------------------------- command line
@@ -197,18 +197,18 @@ def fake_ffmpeg(folder: Path, script: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
         ("head -c 1000 >/dev/null; echo it fell over >&2; exit 1", "it fell over"),
         ("cat >/dev/null; exit 3", "it ended with 3"),
         ("cat >/dev/null", "ffmpeg's file has no end"),
     ],
 )
-def test_a_failing_ffmpeg_leaves_no_file(script: str, said: str, project: Upscaler) -> None:
+def test_a_failing_ffmpeg_leaves_no_file(script: str, message: str, project: Upscaler) -> None:
     project.environment["PATH"] = fake_ffmpeg(project.folder / "bin", script)
     done = project("enhance", "speech.flac", "--preset", "baseline", "-o", "x.opus")
     assert done.returncode == 1
-    assert said in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert sorted(child.name for child in project.folder.iterdir()) == ["bin", "speech.flac"]
 
 

@@ -1,4 +1,4 @@
-"""Bad input loses nothing: one sentence and the right exit code each, outputs whole or absent, originals untouched."""
+"""Bad input loses nothing: one sentence and the right exit code each, outputs complete or absent, originals untouched."""
 
 import ctypes
 import hashlib
@@ -108,22 +108,22 @@ def digests(folder):
 
 
 def done(upscaler, *words, code):
-    """Run, and return what was said of each file."""
+    """Run, and return the record of each file."""
     begun = time.monotonic()
     process = upscaler(*words, "--json")
     assert time.monotonic() - begun < 60
     assert process.returncode == code, process.stderr
     assert "Traceback" not in process.stderr and "a bug" not in process.stderr
-    told = json.loads(process.stdout)
-    assert told["exit_code"] == code
-    return {Path(file["source"]).name: file for file in told["files"]}
+    output = json.loads(process.stdout)
+    assert output["exit_code"] == code
+    return {Path(file["source"]).name: file for file in output["files"]}
 
 
 def check_refused(files, refused):
-    for name, said in refused.items():
+    for name, message in refused.items():
         assert files[name]["status"] == "failed", name
         assert files[name]["exit_code"] == 4, name
-        assert said in files[name]["message"], files[name]["message"]
+        assert message in files[name]["message"], files[name]["message"]
         assert name in files[name]["message"] and files[name]["message"].count("\n") == name.count("\n")
 
 
@@ -141,10 +141,10 @@ def test_each_bad_file_fails_or_warns_alone(upscaler, folder, jobs):
     files = done(upscaler, "run", "p.yaml", "in", "-o", "out/{name}", "--jobs", jobs, code=1)
     assert digests(folder / "in") == before
     more = {"lost link.wav": "does not exist", "device.wav": "regular file", "pipe.wav": "regular file"}
-    check_refused(files, {name: said for name, (_, said) in REFUSED.items()} | more | {"in circles.wav": ""})
-    for name, (_, said) in DAMAGED.items():
+    check_refused(files, {name: message for name, (_, message) in REFUSED.items()} | more | {"in circles.wav": ""})
+    for name, (_, message) in DAMAGED.items():
         assert files[name]["status"] == "done", files[name]
-        assert said in " ".join(files[name]["warnings"]), files[name]["warnings"]
+        assert message in " ".join(files[name]["warnings"]), files[name]["warnings"]
     for name in FINE:
         assert files[name]["status"] == "done", name
     written = [path for path in (folder / "out").rglob("[!.]*") if path.is_file()]
@@ -161,12 +161,12 @@ def test_where_no_input_can_be_read_the_exit_code_is_4(upscaler, folder):
     assert not list(folder.glob("out/*"))
 
 
-@pytest.mark.parametrize("given", ["x" * 300 + ".wav", "p.yaml/inside.wav", "in"])
-def test_names_that_lead_nowhere(upscaler, folder, given):
+@pytest.mark.parametrize("word", ["x" * 300 + ".wav", "p.yaml/inside.wav", "in"])
+def test_names_that_lead_nowhere(upscaler, folder, word):
     (folder / "in" / "a folder.wav").mkdir()
-    process = upscaler("run", "p.yaml", given)
+    process = upscaler("run", "p.yaml", word)
     assert process.returncode == 4, process.stderr
-    assert given in process.stderr and "Traceback" not in process.stderr
+    assert word in process.stderr and "Traceback" not in process.stderr
 
 
 def test_a_name_that_leaves_no_room_for_the_output(upscaler, folder):
@@ -292,9 +292,9 @@ def test_bad_pipeline_files(upscaler, folder):
     assert process.returncode == 3, process.stderr
     assert "Traceback" not in process.stderr
     lines = process.stderr.splitlines()
-    for name, (_, said) in PIPELINES.items():
+    for name, (_, message) in PIPELINES.items():
         (line,) = [line for line in lines if line.startswith(f"upscaler: {name}.yaml")]
-        assert said in line
+        assert message in line
     assert len(lines) == len(PIPELINES) + 2
     process = upscaler("run", "sixties.yaml", "in")
     assert process.returncode == 3, process.stderr

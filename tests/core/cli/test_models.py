@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import soundfile
@@ -13,8 +15,9 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from upscaler_core import discover
-from upscaler_core.cli import application
+from upscaler_core import Component, ModelOptions, Registry, discover, hookimpl
+from upscaler_core.cli import models
+from upscaler_core.cli.application import build_app
 from upscaler_core.models import Card, read_card, write_checkpoint
 
 SMALL = {"base_channels": 16, "num_layers": 3}
@@ -35,9 +38,9 @@ def upscaler(tmp_path, monkeypatch, capsys):
 
     def run(*words):
         with pytest.raises(SystemExit) as end:
-            application(discover())([str(word) for word in words])
-        told = capsys.readouterr()
-        return SimpleNamespace(returncode=end.value.code, stdout=told.out, stderr=told.err)
+            build_app(discover())([str(word) for word in words])
+        output = capsys.readouterr()
+        return SimpleNamespace(returncode=end.value.code, stdout=output.out, stderr=output.err)
 
     run.folder = tmp_path
     return run
@@ -104,6 +107,43 @@ def test_plain_weights_with_as(upscaler, states, prefix, form):
     refused(upscaler("models", "import", path, "--name", "other"), "--as COMPONENT")
 
 
+class GainOptions(ModelOptions):
+    foreign_parts: ClassVar = {"state_dict": "-no", "generator": "-gain"}
+
+
+class Gain(torch.nn.Linear):
+    rate, length_multiple, receptive_field = 48_000, 1, 0
+
+    def __init__(self, options):
+        super().__init__(1, 1)
+
+
+class Mine:
+    @hookimpl
+    def upscaler_models(self):
+        return [Component("gain", f"{__name__}:Gain", GainOptions)]
+
+
+@pytest.mark.parametrize("names", [["x-gain"], ["x-gain", "x-wave"]])
+def test_a_third_party_s_model_takes_the_part_that_it_names(upscaler, states, monkeypatch, names):
+    """A part that a built-in names too is the built-in's."""
+    points = entry_points(group="upscaler.plugins", name="unets") if "x-wave" in names else ()
+    monkeypatch.setattr(models, "discover", lambda: Registry(points, {"mine": Mine()}))
+    weights = states[0] if "x-wave" in names else Gain(None).state_dict()
+    torch.save({"state_dict": weights, "generator": Gain(None).state_dict()}, upscaler.folder / "x.ckpt")
+    done = upscaler("models", "import", "x.ckpt")
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(upscaler("models", "list", "--json").stdout)["models"]
+    local = {row["name"] for row in listed if row["where"] == "local"}
+    assert local == set(names) | ({"x-no"} if "x-wave" not in names else set())
+
+
+def test_where_no_model_takes_the_weights_it_is_told(upscaler, states, monkeypatch):
+    monkeypatch.setattr(models, "discover", lambda: Registry((), disabled=["unets"]))
+    torch.save({"state_dict": states[0]}, upscaler.folder / "x.ckpt")
+    refused(upscaler("models", "import", "x.ckpt"), "no model says that it takes", "--as COMPONENT")
+
+
 class Evil:
     def __reduce__(self):
         return os.system, ("touch owned",)
@@ -137,16 +177,16 @@ def broken_files(wave):
 
 @pytest.mark.parametrize("case", ["nan", "lacking", "foreign", "more", "wide", "empty", "list"])
 def test_what_cannot_be_used_is_told(upscaler, states, case):
-    found, words = broken_files(states[0])[case]
-    torch.save(found, upscaler.folder / "x.ckpt")
+    content, words = broken_files(states[0])[case]
+    torch.save(content, upscaler.folder / "x.ckpt")
     assert refused(upscaler("models", "import", "x.ckpt"), "x.ckpt", *words)
     assert not (upscaler.folder / "models").exists()
 
 
 @pytest.mark.parametrize("garbage", [b"", b"hello, world", bytes(range(256)) * 40])
 def test_garbage_and_truncation_are_told(upscaler, states, garbage):
-    torch.save({"state_dict": states[0]}, upscaler.folder / "whole.ckpt")
-    data = (upscaler.folder / "whole.ckpt").read_bytes()
+    torch.save({"state_dict": states[0]}, upscaler.folder / "intact.ckpt")
+    data = (upscaler.folder / "intact.ckpt").read_bytes()
     for content in (garbage, data[: len(data) // 2] + garbage):
         (upscaler.folder / "x.ckpt").write_bytes(content)
         assert refused(upscaler("models", "import", "x.ckpt"), "x.ckpt is damaged")

@@ -32,10 +32,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-def left_over(folder):
-    return [p for p in folder.rglob("*") if p.name.endswith(".part")]
-
-
 def test_the_readme_line_makes_a_96_khz_file_of_real_audio(upscaler, audio):
     done = upscaler("enhance", audio / "speech_kerstin_de_cc0_48k.flac", "-o", "out.flac")
     assert done.returncode == 0, done.stderr
@@ -127,10 +123,10 @@ def test_a_pipeline_file_may_name_its_own_files(upscaler, folder):
 
 def test_json_is_one_object_and_all_else_goes_to_stderr(upscaler, folder):
     done = upscaler("run", "p.yaml", "in", "-o", "out", "--json")
-    told = json.loads(done.stdout)
-    assert (told["exit_code"], [f["status"] for f in told["files"]]) == (0, ["done", "done"])
-    assert told["files"][0]["frames"] == 48_000
-    assert told["pipeline"]["target_rate"] == 48_000
+    output = json.loads(done.stdout)
+    assert (output["exit_code"], [f["status"] for f in output["files"]]) == (0, ["done", "done"])
+    assert output["files"][0]["frames"] == 48_000
+    assert output["pipeline"]["target_rate"] == 48_000
     assert "2 done" in done.stderr
 
 
@@ -174,7 +170,7 @@ def test_an_output_that_is_the_input_is_refused(upscaler, folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["run", "p.yaml", "in/a.wav", "--nonsense"], 2, "No such option"),
         (["run", "p.yaml", "in/a.wav", "--set", "chunk.sampels=3"], 2, "did you mean 'samples'"),
@@ -194,12 +190,12 @@ def test_an_output_that_is_the_input_is_refused(upscaler, folder):
         (["run", "p.yaml", "in/a.wav", "-o", "y.flac", "--set", "target_rate=700000"], 1, "655,350"),
     ],
 )
-def test_exit_codes(upscaler, folder, words, code, said):
+def test_exit_codes(upscaler, folder, words, code, message):
     (folder / "bad.yaml").write_text("version: 1\nresmapler: {use: sinc}\n")
     (folder / "empty").mkdir()
     done = upscaler(*words)
     assert done.returncode == code, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -230,8 +226,8 @@ def test_one_bad_file_fails_alone(upscaler, folder):
 
 
 def test_truncated_audio_is_decoded_with_a_warning(upscaler, folder):
-    whole = tone(folder / "long.flac", seconds=5)
-    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    path = tone(folder / "long.flac", seconds=5)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     done = upscaler("run", "p.yaml", "long.flac", "-o", "y.flac")
     assert done.returncode == 0
     assert "warning" in done.stderr and "damaged" in done.stderr
@@ -310,11 +306,11 @@ def test_two_inputs_of_one_name_are_not_mixed_up(upscaler, folder):
 def test_no_limit_leaves_the_limiter_out(upscaler):
     t = np.arange(48_000) / 48_000
     sf.write(upscaler.folder / "hot.wav", 1.2 * np.sin(2 * np.pi * 997 * t), 48_000, subtype="FLOAT")
-    assert upscaler("enhance", "hot.wav", "-o", "held.wav").returncode == 0
-    assert upscaler("enhance", "hot.wav", "-o", "left.wav", "--no-limit").returncode == 0
-    held, left = (np.abs(sf.read(upscaler.folder / name)[0]).max() for name in ("held.wav", "left.wav"))
-    assert held <= 10 ** (-1 / 20) * 1.0001
-    assert 1.19 < left < 1.21
+    assert upscaler("enhance", "hot.wav", "-o", "limited.wav").returncode == 0
+    assert upscaler("enhance", "hot.wav", "-o", "loud.wav", "--no-limit").returncode == 0
+    limited, loud = (np.abs(sf.read(upscaler.folder / name)[0]).max() for name in ("limited.wav", "loud.wav"))
+    assert limited <= 10 ** (-1 / 20) * 1.0001
+    assert 1.19 < loud < 1.21
     clipped = upscaler("enhance", "hot.wav", "-o", "hard.flac", "--no-limit", "--json")
     assert json.loads(clipped.stdout)["files"][0]["clipped"] > 1_000
     assert "clipped" in clipped.stderr

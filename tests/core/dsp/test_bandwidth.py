@@ -1,4 +1,4 @@
-"""The survey: what it finds in signals whose content ends where the test says, and in signals that have no end."""
+"""The bandwidth of signals whose content ends at a known frequency, and of signals without an edge."""
 
 import math
 from pathlib import Path
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples" / "audio"
 
 
 def noise(rate: int, seconds: float, db_per_octave: float = 0.0, seed: int = 0) -> Tensor:
-    """Noise `[1, time]` of RMS 0.1 that falls by so many dB an octave above 100 Hz."""
+    """Noise `[1, time]` of RMS 0.1 that falls by `db_per_octave` above 100 Hz."""
     white = torch.randn(1, int(rate * seconds), generator=torch.Generator().manual_seed(seed))
     spectrum = torch.fft.rfft(white)
     octaves = torch.log2(torch.linspace(0, rate / 2, spectrum.shape[-1]).clamp(min=100) / 100)
@@ -83,30 +83,30 @@ def measure(x: Tensor, rate: int) -> Bandwidth:
 @pytest.mark.parametrize("cutoff", [4000, 8000, 12000, 16000])
 @pytest.mark.parametrize("make", [music, speech])
 def test_brick_walls(make, cutoff, store):
-    found = measure(store(brickwall(make(44_100), 44_100, cutoff)), 44_100)
-    assert found.found and found.cutoff_hz == pytest.approx(cutoff, rel=0.03)
-    assert found.drop_db > 20 and found.slope > 100
+    bandwidth = measure(store(brickwall(make(44_100), 44_100, cutoff)), 44_100)
+    assert bandwidth.has_edge and bandwidth.cutoff_hz == pytest.approx(cutoff, rel=0.03)
+    assert bandwidth.drop_db > 20 and bandwidth.slope > 100
 
 
 @pytest.mark.parametrize(("knee", "slope"), [(11_000, 55), (5500, 60)])
-def test_a_fall_is_an_edge_if_every_frame_has_it(knee, slope):
-    """Speech that falls by so many dB an octave above the knee; then with one consonant that does not."""
+def test_a_fall_is_an_edge_if_all_frames_have_it(knee, slope):
+    """Speech that falls by `slope` dB an octave above the knee; then the same with one consonant that does not fall."""
     x = speech(44_100)
     spectrum = torch.fft.rfft(x)
     octaves = torch.log2((torch.linspace(0, 22_050, spectrum.shape[-1]) / knee).clamp(min=1))
     dull = torch.fft.irfft(spectrum * 10 ** (-slope * octaves / 20))
-    found = measure(to_16_bits(dull), 44_100)
-    assert found.found and found.cutoff_hz == pytest.approx(knee * 2 ** (6 / slope), rel=0.05)
-    once = torch.where((torch.arange(x.shape[-1]) - 100_000).abs() < 8000, x, dull)
-    assert not measure(to_16_bits(once), 44_100).found
+    bandwidth = measure(to_16_bits(dull), 44_100)
+    assert bandwidth.has_edge and bandwidth.cutoff_hz == pytest.approx(knee * 2 ** (6 / slope), rel=0.05)
+    with_consonant = torch.where((torch.arange(x.shape[-1]) - 100_000).abs() < 8000, x, dull)
+    assert not measure(to_16_bits(with_consonant), 44_100).has_edge
 
 
 @pytest.mark.parametrize("order", [12, 16])
 @pytest.mark.parametrize("cutoff", [4000, 8000, 12000])
 def test_butterworths(cutoff, order):
-    found = measure(to_16_bits(butterworth(speech(48_000), 48_000, cutoff, order)), 48_000)
-    assert found.found and found.cutoff_hz == pytest.approx(cutoff * 3 ** (1 / 2 / order), rel=0.06)
-    assert found.slope == pytest.approx(6.02 * order, rel=0.35)
+    bandwidth = measure(to_16_bits(butterworth(speech(48_000), 48_000, cutoff, order)), 48_000)
+    assert bandwidth.has_edge and bandwidth.cutoff_hz == pytest.approx(cutoff * 3 ** (1 / 2 / order), rel=0.06)
+    assert bandwidth.slope == pytest.approx(6.02 * order, rel=0.35)
 
 
 @pytest.mark.parametrize(("order", "begin"), [(3, 0.536), (12, 0.856), (48, 0.962)])
@@ -120,12 +120,12 @@ def test_a_soft_edge_begins_far_below_its_cutoff(order, begin):
 @pytest.mark.parametrize("rate", RATES)
 def test_every_rate(rate):
     assert measure(noise(rate, 2, 6), rate) == Bandwidth(rate / 2)
-    found = measure(brickwall(noise(rate, 2, 6), rate, 0.35 * rate), rate)
-    assert found.found and found.cutoff_hz == pytest.approx(0.35 * rate, rel=0.03)
+    bandwidth = measure(brickwall(noise(rate, 2, 6), rate, 0.35 * rate), rate)
+    assert bandwidth.has_edge and bandwidth.cutoff_hz == pytest.approx(0.35 * rate, rel=0.03)
 
 
 T = torch.arange(3 * 44_100) / 44_100
-ENDLESS = {
+UNLIMITED = {
     "flute": lambda: flute(44_100),
     "tone": lambda: 0.5 * torch.sin(2 * math.pi * 1000 * T)[None],
     "high tone": lambda: 0.5 * torch.sin(2 * math.pi * 5000 * T)[None],
@@ -144,13 +144,13 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("store", [lambda x: x, to_16_bits], ids=["float", "16-bit"])
-@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("name", UNLIMITED)
 def test_not_band_limited(name, store):
-    assert measure(store(ENDLESS[name]()), 44_100) == Bandwidth(22_050.0)
+    assert measure(store(UNLIMITED[name]()), 44_100) == Bandwidth(22_050.0)
 
 
 def test_a_gap_is_no_edge():
-    """A loud narrow band above a gap, as a saxophone's harmonics: beyond it lies as much as below."""
+    """A loud narrow band above a gap, like a saxophone's harmonics: there is as much above the gap as below it."""
     x = noise(44_100, 4)
     spectrum = torch.fft.rfft(x)
     f = torch.linspace(0, 22_050, spectrum.shape[-1])
@@ -172,15 +172,15 @@ def test_short_and_quiet():
 
 def test_one_full_channel_is_enough():
     full, dull = noise(44_100, 3), brickwall(noise(44_100, 3), 44_100, 8000)
-    assert not measure(torch.cat([dull, full]), 44_100).found
-    assert measure(torch.cat([dull, dull]), 44_100).found
+    assert not measure(torch.cat([dull, full]), 44_100).has_edge
+    assert measure(torch.cat([dull, dull]), 44_100).has_edge
 
 
 def test_content_that_comes_back():
-    """A codec that codes the top only in some frames: the content ends where those frames end."""
+    """A codec that codes the highest band only in some frames: the content ends where those frames end."""
     low, high = brickwall(music(44_100), 44_100, 12_000), brickwall(music(44_100), 44_100, 16_000)
-    on = (0.5 - 2 * torch.cos(2 * math.pi * torch.arange(low.shape[-1]) / 22_050)).clamp(0, 1)  # faded, not cut
-    assert measure(low + on * (high - low), 44_100).cutoff_hz == pytest.approx(16_000, rel=0.03)
+    gain = (0.5 - 2 * torch.cos(2 * math.pi * torch.arange(low.shape[-1]) / 22_050)).clamp(0, 1)  # faded, not cut
+    assert measure(low + gain * (high - low), 44_100).cutoff_hz == pytest.approx(16_000, rel=0.03)
 
 
 @pytest.mark.parametrize("size", [1, 777, 100_000])
@@ -192,7 +192,7 @@ def test_blocks_do_not_matter(size):
 
 
 def test_long_stream():
-    """Frames are dropped as the stream grows: the result holds, blocks do not matter, memory is bounded."""
+    """Frames are dropped as the stream grows. The result stays right, blocks do not matter, and memory is bounded."""
     x = brickwall(noise(8000, 10, 6), 8000, 3000)
     long = band_levels((x for _ in range(40)), 8000)
     cut = band_levels((part for _ in range(40) for part in x.split(3001, -1)), 8000)
@@ -205,5 +205,5 @@ def test_real_recordings(path):
     data, rate = soundfile.read(path, dtype="float32", always_2d=True, frames=480_000)
     x = torch.from_numpy(data.T.copy())
     for cutoff in (4000, 6000):
-        found = measure(to_16_bits(brickwall(x, rate, cutoff)), rate)
-        assert found.found and found.cutoff_hz == pytest.approx(cutoff, rel=0.1)
+        bandwidth = measure(to_16_bits(brickwall(x, rate, cutoff)), rate)
+        assert bandwidth.has_edge and bandwidth.cutoff_hz == pytest.approx(cutoff, rel=0.1)

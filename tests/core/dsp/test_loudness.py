@@ -1,4 +1,4 @@
-"""Levels against EBU Tech 3341's tones, a naive twin on scipy, and signals whose peaks are known."""
+"""Levels against the tones of EBU Tech 3341, a naive implementation with scipy, and signals of known peaks."""
 
 import math
 from pathlib import Path
@@ -15,7 +15,7 @@ SPEECH = Path(__file__).parents[3] / "examples" / "audio" / "speech_kerstin_de_c
 
 
 def tones(*parts, rate=48_000):
-    """1 kHz in both channels: (dBFS, seconds) after each other."""
+    """A tone of 1 kHz in both channels; `parts` are its successive levels: (dBFS, seconds)."""
     t = torch.arange(round(rate * sum(seconds for _, seconds in parts)), dtype=torch.float64) / rate
     gain = torch.cat([torch.full((round(rate * seconds),), 10 ** (level / 20)) for level, seconds in parts])
     return (gain * torch.sin(2 * math.pi * 1000 * t)).float().expand(2, -1)
@@ -38,7 +38,7 @@ def test_ebu_tones(parts, lufs, rate):
 
 
 def naive_lufs(x, rate):
-    """BS.1770's coefficients as printed, at 48 kHz; x: [time, channel]."""
+    """Loudness by the coefficients that BS.1770 prints for 48 kHz; `x` is `[time, channel]`."""
     assert rate == 48_000
     b, a = [1.53512485958697, -2.69169618940638, 1.19839281085285], [1, -1.69065929318241, 0.73248077421585]
     y = signal.lfilter([1, -2, 1], [1, -1.99004745483398, 0.99007225036621], signal.lfilter(b, a, x, axis=0), axis=0)
@@ -48,20 +48,20 @@ def naive_lufs(x, rate):
     return -0.691 + 10 * np.log10(loud[-0.691 + 10 * np.log10(loud) > gate].mean())
 
 
-def test_real_speech_as_a_naive_twin_has_it():
+def test_real_speech_equals_the_naive_implementation():
     x, rate = soundfile.read(SPEECH, always_2d=True)
-    found = measure_levels([torch.from_numpy(x.T).float()], rate, 1 - 2.0**-15)
-    assert found.loudness == pytest.approx(naive_lufs(x, rate), abs=0.01)
-    assert found.peak_db == pytest.approx(20 * math.log10(np.abs(x).max()), abs=1e-4)
-    assert found.true_peak_db == pytest.approx(20 * math.log10(np.abs(signal.resample_poly(x, 8, 1)).max()), abs=0.1)
-    assert found.dc == pytest.approx(abs(x.mean()), abs=1e-7)
-    assert (found.frames, found.bits) == (len(x), 16)
+    levels = measure_levels([torch.from_numpy(x.T).float()], rate, 1 - 2.0**-15)
+    assert levels.loudness == pytest.approx(naive_lufs(x, rate), abs=0.01)
+    assert levels.peak_db == pytest.approx(20 * math.log10(np.abs(x).max()), abs=1e-4)
+    assert levels.true_peak_db == pytest.approx(20 * math.log10(np.abs(signal.resample_poly(x, 8, 1)).max()), abs=0.1)
+    assert levels.dc == pytest.approx(abs(x.mean()), abs=1e-7)
+    assert (levels.frames, levels.bits) == (len(x), 16)
 
 
 def test_a_peak_between_the_samples():
     t = torch.arange(48_000, dtype=torch.float64)
-    found = measure_levels([(0.5 * torch.sin(math.pi / 2 * t + math.pi / 4)).float()[None]], 48_000)
-    assert found.peak_db == pytest.approx(-9.03, abs=0.01) and found.true_peak_db == pytest.approx(-6.02, abs=0.1)
+    levels = measure_levels([(0.5 * torch.sin(math.pi / 2 * t + math.pi / 4)).float()[None]], 48_000)
+    assert levels.peak_db == pytest.approx(-9.03, abs=0.01) and levels.true_peak_db == pytest.approx(-6.02, abs=0.1)
 
 
 @pytest.mark.parametrize("size", [1, 999, 10**6])
@@ -70,9 +70,9 @@ def test_clipping_is_counted_across_blocks_of_any_size(size):
     x[0, [10, 11, 12, 13, 20, 21]] = 1  # one run, and two in a row
     x[1, 4_799:4_802] = -1
     x[1, 8_997:] = 1.5
-    found = measure_levels(x.split(size, -1), 8_000)
-    assert (found.full_scale, found.clipped_runs, found.frames) == (12, 3, 9_000)
-    assert found == measure_levels([x], 8_000)
+    levels = measure_levels(x.split(size, -1), 8_000)
+    assert (levels.full_scale, levels.clipped_runs, levels.frames) == (12, 3, 9_000)
+    assert levels == measure_levels([x], 8_000)
 
 
 @pytest.mark.parametrize(("bits", "used"), [(8, 8), (16, 16), (20, 20), (24, 24), (30, None)])

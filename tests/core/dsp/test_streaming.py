@@ -1,4 +1,4 @@
-"""Windows, cross-fades and joins: streamed equals one-shot, lengths are exact, silence is silence."""
+"""Windows, cross-fades and joins: streamed equals one-shot, lengths are exact, silence stays silent."""
 
 import pytest
 import torch
@@ -18,18 +18,18 @@ def joined(stream):
 
 
 def cut(x, sizes):
-    blocks, at = [], 0
+    blocks, start = [], 0
     for size in sizes * (x.shape[-1] // sum(sizes) + 1):
-        blocks.append(x[:, at : at + size])
-        at += size
-    return [*blocks, x[:, at:]]
+        blocks.append(x[:, start : start + size])
+        start += size
+    return [*blocks, x[:, start:]]
 
 
 def triple(windows, start):
-    """3 samples out for 2 in, each the sum over a reach of 5."""
+    """3 output samples for 2 input samples, each the sum over a receptive field of 5."""
     sums = windows.unfold(-1, 11, 1).sum(-1)[:, :14]
-    at = torch.arange(3 * 7) * 2 // 3
-    return sums[:, at]
+    index = torch.arange(3 * 7) * 2 // 3
+    return sums[:, index]
 
 
 PLAN = Plan(triple, block_in=14, block_out=21, receptive_field=5, rows=3)
@@ -41,9 +41,9 @@ sizes = st.lists(st.integers(0, 60), min_size=1, max_size=8).filter(lambda s: su
 @given(length=st.integers(0, 400), sizes=sizes)
 def test_run_does_not_depend_on_the_blocks_and_has_the_right_length(length, sizes):
     x = signals.noise((2, length))
-    whole = joined(run(PLAN, [x]))
-    assert whole.shape[-1] == -(-length * 3 // 2)
-    assert torch.equal(whole, joined(run(PLAN, cut(x, sizes)))) or length == 0
+    one_shot = joined(run(PLAN, [x]))
+    assert one_shot.shape[-1] == -(-length * 3 // 2)
+    assert torch.equal(one_shot, joined(run(PLAN, cut(x, sizes)))) or length == 0
 
 
 def test_run_equals_the_definition():
@@ -77,7 +77,7 @@ def test_rows_of_a_joint_plan_are_channels():
     assert torch.allclose(joined(run(plan, [x], joint=True)), x / x.abs().amax(0))
 
 
-def test_silence_is_exact_and_only_where_the_whole_reach_is_silent():
+def test_silence_is_exact_and_only_where_the_complete_receptive_field_is_silent():
     leaky = Plan(lambda w, start: w[:, 5:-5] + 1e-8, 14, 14, 5, rows=2)
     x = signals.noise((1, 1000))
     x[:, 300:600] = 0
@@ -98,7 +98,7 @@ def test_crossfade_of_the_identity_is_the_identity():
 def test_crossfade_does_not_depend_on_blocks_or_batch(length, sizes, rows):
     x = signals.noise((1, length))
 
-    def level(windows, start):  # unbounded: depends on the whole window
+    def level(windows, start):  # unbounded: depends on the complete window
         return windows * windows.square().mean(-1, keepdim=True)
 
     def go(blocks, rows):
@@ -108,9 +108,9 @@ def test_crossfade_does_not_depend_on_blocks_or_batch(length, sizes, rows):
 
 
 def test_crossfade_is_linear_between_two_chunks():
-    at = iter(range(100))
+    values = iter(range(100))
     blocks = crossfade(
-        lambda w, s: torch.full_like(w, next(at)), [torch.ones(1, 300)], samples=100, overlap=50, context=0
+        lambda w, s: torch.full_like(w, next(values)), [torch.ones(1, 300)], samples=100, overlap=50, context=0
     )
     out = joined(blocks)
     ramp = (torch.arange(50) + 0.5) / 50
@@ -118,18 +118,18 @@ def test_crossfade_is_linear_between_two_chunks():
     assert torch.allclose(out[0, 100:150], 1 + ramp)
 
 
-def test_crossfade_tells_where_windows_start():
-    seen = []
-    joined(crossfade(lambda w, s: seen.append(s) or w, [torch.ones(1, 300)], samples=100, overlap=20, context=30))
-    assert seen == [-30, 50, 130, 210]
+def test_crossfade_passes_the_start_of_windows():
+    starts = []
+    joined(crossfade(lambda w, s: starts.append(s) or w, [torch.ones(1, 300)], samples=100, overlap=20, context=30))
+    assert starts == [-30, 50, 130, 210]
 
 
 @pytest.mark.parametrize("length", [1, 79, 81, 300, 400])
 def test_a_short_end_is_a_short_window(length):
-    """In samples computed: what a stream of a few seconds costs."""
-    computed = []
+    """The number of computed samples is the cost of a stream of a few seconds."""
+    lengths = []
     blocks = crossfade(
-        lambda w, s: computed.append(w.shape[-1]) or w,
+        lambda w, s: lengths.append(w.shape[-1]) or w,
         [torch.ones(1, length)],
         samples=100,
         overlap=20,
@@ -137,8 +137,8 @@ def test_a_short_end_is_a_short_window(length):
         length_multiple=10,
     )
     assert joined(blocks).shape[-1] == length
-    *whole, last = computed
-    assert whole == [160] * len(whole)
+    *full, last = lengths
+    assert full == [160] * len(full)
     rest = (length - 1) % 80 + 1
     assert last == (160 if rest == 80 else 60 + max(20, -(-rest // 10) * 10))
 
@@ -149,19 +149,19 @@ def test_chunking_refuses_more_than_half():
         chunking(1000, 600, 0, 1)
 
 
-def test_combine_joins_streams_of_other_blocks():
+def test_zip_blocks_joins_streams_of_different_blocks():
     x, y = signals.noise((1, 1000)), signals.noise((1, 1000), seed=1)
     assert torch.equal(joined(zip_blocks(torch.add, cut(x, [7, 300]), cut(y, [11]))), x + y)
 
 
-def test_head_gives_the_stream_back():
+def test_peek_returns_the_complete_stream():
     x = signals.noise((1, 1000))
     blocks, stream = peek(cut(x, [100]), 250)
     assert sum(b.shape[-1] for b in blocks) == 300
     assert torch.equal(joined(stream), x)
 
 
-def test_hush_follows_the_reference():
+def test_mute_silence_follows_the_reference():
     x, reference = torch.ones(2, 500), torch.ones(2, 500)
     reference[0, 100:200] = 0
     out = joined(mute_silence([x], [reference], receptive_field=10))

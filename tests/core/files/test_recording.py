@@ -1,4 +1,4 @@
-"""Files through a pipeline in Python: the survey, what is told, and outputs that are whole or absent."""
+"""Files through a pipeline in Python: the survey, the events, and outputs that are complete or absent."""
 
 import pytest
 import soundfile as sf
@@ -26,13 +26,13 @@ def pipeline_of(**settings):
 
 
 def test_a_file_is_surveyed_then_enhanced_above_its_cutoff(limited, tmp_path):
-    told = []
-    done = pipeline_of().write(limited, tmp_path / "out.wav", on_event=told.append)
+    events = []
+    done = pipeline_of().write(limited, tmp_path / "out.wav", on_event=events.append)
     assert isinstance(done, Finished)
     assert done.cutoff_hz == pytest.approx(8_000, rel=0.05)
     assert (done.added, done.note, done.frames, done.seconds) == (True, "", 288_000, 6.0)
-    assert [type(told[0]), told[0].passes] == [Started, 2]
-    assert sum(event.seconds for event in told if isinstance(event, Advanced)) == pytest.approx(12.0)
+    assert [type(events[0]), events[0].passes] == [Started, 2]
+    assert sum(event.seconds for event in events if isinstance(event, Advanced)) == pytest.approx(12.0)
     source, out = (torch.from_numpy(sf.read(path)[0].T) for path in (limited, tmp_path / "out.wav"))
     added = torch.fft.rfft(out - source).abs().square().mean(0)
     f = torch.fft.rfftfreq(source.shape[-1], 1 / 48_000)
@@ -49,9 +49,9 @@ def test_a_full_band_file_is_the_baseline_and_says_so(tmp_path):
 
 def test_damage_is_told_once_or_refused(limited, tmp_path):
     limited.write_bytes(limited.read_bytes()[:500_001])
-    told = []
-    done = pipeline_of().write(limited, tmp_path / "out.wav", on_event=told.append)
-    assert [type(event) for event in told].count(Warned) == len(done.warnings) == 1
+    events = []
+    done = pipeline_of().write(limited, tmp_path / "out.wav", on_event=events.append)
+    assert [type(event) for event in events].count(Warned) == len(done.warnings) == 1
     assert "damaged" in done.warnings[0]
     with pytest.raises(InputError, match=r"limited\.wav is damaged"):
         pipeline_of().write(limited, tmp_path / "strict.wav", strict=True)
@@ -70,7 +70,7 @@ def test_a_reader_that_fails_midway_leaves_nothing(limited, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("nameless", [True, False])
-def test_whole_or_absent(tmp_path, monkeypatch, nameless):
+def test_complete_or_absent(tmp_path, monkeypatch, nameless):
     if not nameless:  # a file system, or a system, without nameless files
         monkeypatch.setattr(atomic, "_open_nameless", lambda folder: None)
     target = tmp_path / "a" / "b" / "out.bin"

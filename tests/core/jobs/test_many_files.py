@@ -1,4 +1,4 @@
-"""Many files: what is retried, recorded, resumed and shared out, with real processes, kills and a real dask cluster."""
+"""Many files: retries, records, resuming and shards, with real processes, kills and a real dask cluster."""
 
 import json
 import os
@@ -56,10 +56,10 @@ def lines(path):
 
 def below(process, depth):
     """Worker processes that many levels below."""
-    found = [process]
+    level = [process]
     for _ in range(depth):
-        found = [child for parent in found for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
-    return found
+        level = [child for parent in level for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
+    return level
 
 
 # What is done again, and what is not
@@ -74,17 +74,17 @@ def test_resume_does_what_changed_and_nothing_else(upscaler, folder):
     tones(source, ["edited.wav"], rate=22_050)
     (output / "missing.flac").unlink()
     os.truncate(output / "cut.flac", 1_000)
-    whole = (output / "flipped.flac").read_bytes()
-    (output / "flipped.flac").write_bytes(whole[:2_000] + bytes([whole[2_000] ^ 1]) + whole[2_001:])
-    (output / "other.flac").write_bytes(whole)
-    kept = {name: (output / f"{name}.flac").stat().st_mtime_ns for name in ("same", "touched")}
+    intact = (output / "flipped.flac").read_bytes()
+    (output / "flipped.flac").write_bytes(intact[:2_000] + bytes([intact[2_000] ^ 1]) + intact[2_001:])
+    (output / "other.flac").write_bytes(intact)
+    times = {name: (output / f"{name}.flac").stat().st_mtime_ns for name in ("same", "touched")}
     dry = upscaler("run", "p.yaml", "in", "-o", "out", "--resume", "--dry-run")
     assert "5 would be done, 2 skipped" in dry.stdout
     again = upscaler("run", "p.yaml", "in", "-o", "out", "--resume", "--json")
     assert again.returncode == 0, again.stderr
     assert {name for name, status in statuses(again).items() if status == "skipped"} == {"same.wav", "touched.wav"}
-    assert (output / "flipped.flac").read_bytes() == whole
-    assert kept == {name: (output / f"{name}.flac").stat().st_mtime_ns for name in kept}
+    assert (output / "flipped.flac").read_bytes() == intact
+    assert times == {name: (output / f"{name}.flac").stat().st_mtime_ns for name in times}
 
 
 def test_resume_with_another_pipeline_does_everything_again(upscaler, folder):
@@ -142,7 +142,7 @@ def test_the_pipeline_hash_is_of_all_that_decides_the_bytes(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["-o", "y.flac", "--resume"], "name one, as in -o FOLDER/"),
         (["--resume"], "name one, as in -o FOLDER/"),
@@ -153,11 +153,11 @@ def test_the_pipeline_hash_is_of_all_that_decides_the_bytes(tmp_path, monkeypatc
         (["-o", "out/", "--engine", "dask"], "set DASK_SCHEDULER_ADDRESS"),
     ],
 )
-def test_what_does_not_fit_is_said(upscaler, folder, words, said):
+def test_what_does_not_fit_is_said(upscaler, folder, words, message):
     tones(folder, ["a.wav"])
     done = upscaler("run", "p.yaml", "a.wav", *words)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize(("engine", "package"), [("dask", "distributed"), ("ray", "ray")])
@@ -183,9 +183,9 @@ def test_a_file_whose_worker_is_killed_is_tried_once_more(upscaler, folder):
     assert process.returncode == 0, err
     files = json.loads(out)["files"]
     assert [file["status"] for file in files] == ["done"] * 3
-    told = [warning for file in files for warning in file["warnings"]]
-    assert told == ["the process crashed (exit -9), and the file was tried once more"]
-    assert told[0] in err
+    warnings = [warning for file in files for warning in file["warnings"]]
+    assert warnings == ["the process crashed (exit -9), and the file was tried once more"]
+    assert warnings[0] in err
     assert lines(folder / "out" / MANIFEST) == 3
 
 
@@ -226,8 +226,8 @@ def test_no_more_jobs_are_taken_than_there_is_room_for(tmp_path):
             yield Job(Path(f"{index}.wav"), Path(f"{index}.flac"), ".flac", f"{index}.wav")
 
     with ThreadPoolExecutor(4) as pool:
-        submit = lambda job, task: pool.submit(lambda: [Skipped(job.source, job.target)])  # noqa: E731
-        for _ in engines._submitted(jobs(), JobSettings(spec.PipelineSpec(version=1)), 4, submit):
+        submit = lambda job, settings: pool.submit(lambda: [Skipped(job.source, job.target)])  # noqa: E731
+        for _ in engines._on_cluster(jobs(), JobSettings(spec.PipelineSpec(version=1)), 4, submit):
             finished += 1
     assert (finished, most) == (1_000, 4)
 
@@ -265,8 +265,8 @@ def test_a_dask_cluster_of_two_workers(upscaler, folder, cluster):
     out, err = process.communicate(timeout=300)
     files = {Path(file["source"]).name: file for file in json.loads(out)["files"]}
     assert [file["status"] for file in files.values()] == ["done"] * 3 + ["failed", "done"], err
-    told = [warning for file in files.values() for warning in file.get("warnings", ())]
-    assert told == ["the process crashed (exit -9), and the file was tried once more"]
+    warnings = [warning for file in files.values() for warning in file.get("warnings", ())]
+    assert warnings == ["the process crashed (exit -9), and the file was tried once more"]
     here = upscaler(*words, "-o", "here")
     assert here.returncode == process.returncode == 1
     for path in (folder / "here").glob("*.flac"):

@@ -1,4 +1,4 @@
-"""Checkpoints: whole, checked, of the right model, and never a pickle."""
+"""Checkpoints: complete, verified, of the right model, and never a pickle."""
 
 import json
 import struct
@@ -54,7 +54,7 @@ def test_half_precision_is_stored_and_read_back_into_float32(path):
     assert torch.allclose(module[0].weight, source[0].weight, atol=1e-3)
 
 
-def test_the_options_it_was_trained_with_complete_those_set(path, card):
+def test_options_that_are_not_set_come_from_the_checkpoint(path, card):
     options, opened = load(path, precision="float32")
     assert (options.width, options.precision) == (3, "float32")
     assert opened.card == card
@@ -75,20 +75,20 @@ def test_names_are_looked_up_in_the_user_s_folder(path, card, monkeypatch):
         load("nat")
 
 
-def test_what_does_not_ship_is_told():
+def test_weights_that_do_not_ship_are_an_error():
     with pytest.raises(InputError, match="no weights ship with net: give a checkpoint, or train one"):
         load("bundled")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 50, 0.5, -1])
-def test_a_truncated_file_is_told(path, card, keep):
+def test_a_truncated_file_is_an_error(path, card, keep):
     data = path.read_bytes()
     path.write_bytes(data[: int(keep * len(data)) if isinstance(keep, float) else keep])
     with pytest.raises(InputError, match=r"truncated|damaged"):
         read_checkpoint(path)
 
 
-def test_a_changed_weight_is_told(path, card):
+def test_a_changed_weight_is_an_error(path, card):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
@@ -96,7 +96,7 @@ def test_a_changed_weight_is_told(path, card):
         read_checkpoint(path)
 
 
-def test_nan_is_told(path):
+def test_nan_is_an_error(path):
     write_checkpoint(path, {"w": torch.tensor([1.0, torch.nan])}, Card(component="net", rate=48_000))
     with pytest.raises(InputError, match="NaN or infinity in w"):
         read_checkpoint(path)
@@ -108,7 +108,7 @@ def test_a_header_of_absurd_size_is_not_read(path):
         read_card(path)
 
 
-def test_a_file_without_a_card_is_told(path):
+def test_a_file_without_a_card_is_an_error(path):
     header = json.dumps({"__metadata__": {"format": "pt"}}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(InputError, match="no card; `upscaler models import` writes one"):
@@ -125,14 +125,14 @@ def test_other_options_are_refused(path, card):
         load(path, width=4)
 
 
-def test_options_of_a_later_version_are_told(path):
+def test_options_of_a_later_version_are_an_error(path):
     write_checkpoint(path, {}, Card(component="net", options={"depth": 3}, rate=48_000))
     with pytest.raises(InputError, match="options this version does not know: depth"):
         load(path)
 
 
 @pytest.mark.parametrize(
-    ("module", "sentence"),
+    ("module", "message"),
     [
         (nn.Linear(3, 3), "it lacks bias, weight"),
         (
@@ -142,12 +142,12 @@ def test_options_of_a_later_version_are_told(path):
         (net(4), r"0.bias is \[3\], not \[4\]"),
     ],
 )
-def test_weights_that_do_not_fit_are_told(path, card, module, sentence):
-    with pytest.raises(InputError, match=sentence):
+def test_weights_that_do_not_fit_are_an_error(path, card, module, message):
+    with pytest.raises(InputError, match=message):
         read_checkpoint(path).into(module)
 
 
-def test_nothing_is_left_where_it_cannot_be_written(tmp_path):
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):
         write_checkpoint(tmp_path / "file" / "net.safetensors", {}, Card(component="net", rate=48_000))

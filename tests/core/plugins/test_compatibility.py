@@ -6,7 +6,7 @@ import pytest
 
 import upscaler_core
 from upscaler_core import Component, Kind, Registry, hookimpl
-from upscaler_core.plugins.compatibility import EXPORTS, HOOKS, Renamed
+from upscaler_core.plugins.compatibility import ATTRIBUTES, EXPORTS, HOOKS, Renamed
 
 OLD_HOOK = Renamed("upscaler_resamplers", "9.0")
 
@@ -53,5 +53,5 @@ def test_no_old_name_is_kept_beyond_its_time():
     def numbers(version):
         return tuple(map(int, version.split(".")[:2]))
 
-    for old, renamed in (HOOKS | EXPORTS).items():
+    for old, renamed in (HOOKS | EXPORTS | ATTRIBUTES).items():
         assert numbers(upscaler_core.__version__) < numbers(renamed.until), f"take {old} out of compatibility.py"

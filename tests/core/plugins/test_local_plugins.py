@@ -102,17 +102,17 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_one_is_told_in_a_sentence_with_both_places(upscaler, folder, name):
-    code, told = BROKEN[name]
+    code, message = BROKEN[name]
     file = folder / "pipelines" / f"{name}.py"
     file.write_text(code)
     (folder / "pipelines" / "p.yaml").write_text(f"version: 1\nplugins:\n  - ./{name}.py\n")
     done = upscaler("check", "pipelines/p.yaml", ALLOW)
     assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
-    assert done.stderr.startswith(f"upscaler: pipelines/p.yaml:3:5: plugins.0: {file}{told}"), done.stderr
+    assert done.stderr.startswith(f"upscaler: pipelines/p.yaml:3:5: plugins.0: {file}{message}"), done.stderr
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "message"),
     [
         ("[gone.py]", "p.yaml:2:11: plugins.0: {folder}/gone.py: cannot be read: No such file or directory"),
         ("[p.yaml]", "p.yaml:2:11: plugins.0: {folder}/p.yaml: a local plugin is a file of Python, whose name ends in"),
@@ -120,11 +120,11 @@ def test_a_broken_one_is_told_in_a_sentence_with_both_places(upscaler, folder, n
         ("[3]", "p.yaml:2:11: plugins.0: must be a valid string, not 3"),
     ],
 )
-def test_what_is_no_plugin_file_is_told(upscaler, folder, written, told):
+def test_what_is_no_plugin_file_is_told(upscaler, folder, written, message):
     (folder / "p.yaml").write_text(f"version: 1\nplugins: {written}\n")
     done = upscaler("check", "p.yaml", ALLOW)
     assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
-    assert done.stderr.startswith("upscaler: " + told.format(folder=folder)), done.stderr
+    assert done.stderr.startswith("upscaler: " + message.format(folder=folder)), done.stderr
 
 
 def test_what_fails_when_it_is_built_is_told_with_its_line(upscaler, folder):
@@ -172,7 +172,7 @@ import torch
 from upscaler_core import Degraded, Estimate, ModelOptions, load_checkpoint
 
 class Louder(torch.nn.Module):
-    rate, granule, reach = 48_000, 1, 1
+    rate, length_multiple, receptive_field = 48_000, 1, 1
 
     def __init__(self, options):
         super().__init__()
@@ -181,7 +181,7 @@ class Louder(torch.nn.Module):
         if checkpoint:
             checkpoint.into(self)
 
-    def forward(self, baseline, about):
+    def forward(self, baseline, conditions):
         return Estimate(baseline * self.gain)
 
 class Hum:
@@ -219,9 +219,9 @@ def test_a_recipe_trains_with_one_and_its_pipeline_names_it(upscaler, folder, au
 
 
 def test_the_excerpts_of_a_recipe_find_it_in_a_fresh_process(folder):
-    from upscaler_train.excerpts import Excerpts
+    from upscaler_train.data.excerpts import Excerpts
+    from upscaler_train.data.recordings import Recording
     from upscaler_train.recipe import RecipeSpec
-    from upscaler_train.recordings import Recording
 
     (folder / "mine.py").write_text(HEAD + TRAINED)
     recipe = RecipeSpec.model_validate(

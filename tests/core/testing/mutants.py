@@ -53,7 +53,7 @@ class WrongRatio(Resampler):
 
 
 @found_by(Kind.RESAMPLER, "plan", "length", "delay", "streaming", "channels")
-class NegativeReach(Resampler):
+class NegativeReceptiveField(Resampler):
     def plan(self, rate_in, rate_out):
         return Plan(lambda windows, start: windows.new_zeros(1, rate_out), rate_in, rate_out, receptive_field=-1)
 
@@ -93,7 +93,7 @@ class Loud(Resampler):
 
 @found_by(Kind.RESAMPLER, "streaming", "channels")
 class Remembers(Resampler):
-    """It turns louder with every call, too little to be heard."""
+    """It turns louder with every call, too little for the other checks."""
 
     calls = 0
 
@@ -143,7 +143,7 @@ class ModelInPlace(Model):
         return x.mul_(0.5).clone()
 
 
-@found_by(Kind.MODEL, "shape", "determinism", "batch", "reach")
+@found_by(Kind.MODEL, "shape", "determinism", "batch", "receptive-field")
 class BareTensor(Model):
     def __call__(self, x, conditions):
         return x
@@ -174,7 +174,7 @@ class AtItsOwnRate(fakes.Louder):
 
 @found_by(Kind.MODEL, "determinism")
 class Random(Model):
-    """Too little for a mix of items, or a reach, to be suspected."""
+    """The noise is too small for the checks of batch and receptive field."""
 
     def change(self, x):
         return x + 1e-6 * torch.rand(())
@@ -186,7 +186,7 @@ class Mixing(Model):
         return x + 0.1 * x.mean(0, keepdim=True)
 
 
-@found_by(Kind.MODEL, "reach")
+@found_by(Kind.MODEL, "receptive-field")
 class Far(Model):
     """It depends on the sample after the one that it says it depends on."""
 
@@ -246,13 +246,13 @@ class DegradationInPlace(Degradation):
         return x.clamp_(-0.1, 0.1)
 
 
-@found_by(Kind.DEGRADATION, "chance")
+@found_by(Kind.DEGRADATION, "generator")
 class DegradationGlobal(Degradation):
     def change(self, x):
         return x + torch.rand(())
 
 
-@found_by(Kind.DEGRADATION, "chance")
+@found_by(Kind.DEGRADATION, "generator")
 class DegradationPython(Degradation):
     def change(self, x):
         return x + random.random()
@@ -309,7 +309,7 @@ class Adversary(torch.nn.Module):
 
 @found_by(Kind.LOSS)
 class WholeAdversary(Adversary):
-    """No mutant: what the broken ones are made of is whole."""
+    """No mutant: it shows that the base of the broken adversaries keeps the contract."""
 
 
 @found_by(Kind.LOSS, "critic")

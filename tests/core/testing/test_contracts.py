@@ -1,4 +1,4 @@
-"""Every built-in and every fake keeps its contract, and a component that does not is told which rule it breaks."""
+"""Every built-in and every fake keeps its contract; for a component that does not, the checks name the broken rule."""
 
 from contextlib import nullcontext
 from importlib.util import find_spec
@@ -45,7 +45,7 @@ def mutant(case):
     class Plugin:
         pass
 
-    component = Component("mutant", f"contracts.mutants:{case.factory.__name__}", suffixes=case.suffixes)
+    component = Component("mutant", f"core.testing.mutants:{case.factory.__name__}", suffixes=case.suffixes)
     setattr(Plugin, case.kind.hook, hookimpl(lambda self: [component], specname=case.kind.hook))
     registry = Registry(points=(), plugins={"fakes": fakes.plugin, "mutants": Plugin()})
     return registry, registry.find(case.kind, "mutant")
@@ -59,15 +59,15 @@ def test_a_mutant_is_found_by_the_checks_of_what_it_breaks(case):
 
 def test_every_check_finds_a_mutant():
     """So no check is without effect: a new one needs a component that breaks its rule."""
-    found = {(case.kind, check) for case in MUTANTS for check in case.checks}
-    assert {(check.kind, check.name) for kind in Kind for check in checks_of(kind)} == found
+    broken = {(case.kind, check) for case in MUTANTS for check in case.checks}
+    assert {(check.kind, check.name) for kind in Kind for check in checks_of(kind)} == broken
 
 
 def test_a_failure_says_what_was_asked_and_what_was_seen():
     (case,) = (case for case in MUTANTS if case.factory.__name__ == "HalfRate")
     assert contract_failures(*mutant(case)) == [
-        "attributes: asked: rate and granule are positive whole numbers, reach is one or None; "
-        "seen: rate 48000.5, granule 1, reach 0"
+        "attributes: asked: rate and length_multiple are positive whole numbers, receptive_field is one, 0 or None; "
+        "seen: rate 48000.5, length_multiple 1, receptive_field 0"
     ]
 
 
@@ -77,5 +77,7 @@ def test_a_component_that_is_not_there_is_told_with_what_is_meant(fake_registry)
 
 
 def test_the_page_of_contracts_is_what_the_checks_say():
-    page = run_path(str(ROOT / "docs" / "contracts.py"))["page"]()
-    assert (ROOT / "docs" / "contracts.md").read_text() == page, "run: python docs/contracts.py > docs/contracts.md"
+    page = run_path(str(ROOT / "tools" / "docs" / "contracts.py"))["page"]()
+    assert (ROOT / "docs" / "contracts.md").read_text() == page, (
+        "run: python tools/docs/contracts.py > docs/contracts.md"
+    )

@@ -11,7 +11,7 @@ pytest_plugins = ["upscaler_core.testing.plugin"]
 class Mine:
     @hookimpl
     def upscaler_models(self):
-        return [Component("mine", "contracts.test_fixtures:build", summary="the tiny model")]
+        return [Component("mine", "core.testing.test_fixtures:build", summary="the tiny model")]
 
 
 def build(options):

@@ -1,4 +1,4 @@
-"""What this plugin offers."""
+"""The components of this plugin."""
 
 from collections.abc import Iterable
 

@@ -12,9 +12,9 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 from upscaler_core import AudioInfo, OutputError
+from upscaler_core.files import vorbis_comments
 
 from upscaler_opus import ffmpeg
-from upscaler_opus.comments import comments
 from upscaler_opus.ogg import comment_packet, retag
 from upscaler_opus.plugin import OpusOptions
 
@@ -52,18 +52,18 @@ class OpusExporter:
         """
         if reason := self.refuse(rate, channels):
             raise OutputError(reason)
-        tags = comment_packet(VENDOR, comments(source) if source else ())
+        comments = vorbis_comments(source) if source else {}
         with _sentences(), ExitStack() as opened:
             target = opened.enter_context(path.open("wb"))
             encoding = ffmpeg.Encoding(self._ffmpeg, rate, channels, self._options)
             opened.enter_context(closing(encoding))
-            return OpusSink(target, channels, encoding, tags, opened.pop_all())
+            return OpusSink(target, channels, encoding, comment_packet(VENDOR, comments), opened.pop_all())
 
 
 class OpusSink(AbstractContextManager["OpusSink"]):
     """A file being written.
 
-    Samples beyond ±1 are clamped and counted: most players decode to integers, which would clip there without a word.
+    Samples beyond ±1 are clamped and counted: most players decode to integers, which would clip there silently.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class OpusSink(AbstractContextManager["OpusSink"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Complete the file; after an exception, only let go of it."""
+        """Complete the file; after an exception, only close it."""
         with _sentences(), self._opened:
             if kind is None:
                 self._finish()
@@ -97,14 +97,14 @@ class OpusSink(AbstractContextManager["OpusSink"]):
     def _finish(self) -> None:
         if not self._samples:
             raise OutputError("there is no audio to write")
-        # The serial number tells streams apart that are strung together; one that follows from the audio does as well
-        # as one by chance.
+        # The serial number tells streams apart that are concatenated. One that follows from the audio serves as well as
+        # a random one.
         retag(self._encoding.finish(), self._target, self._tags, self._serial)
 
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """Say an operating system's error as an `OutputError`."""
+    """Turn an operating system's error into an `OutputError`."""
     try:
         yield
     except OSError as error:

@@ -37,8 +37,8 @@ def find() -> str:
 
 @cache
 def _has_libopus(ffmpeg: str) -> bool:
-    told = subprocess.run([ffmpeg, "-hide_banner", "-h", "encoder=libopus"], capture_output=True, check=False)
-    return b"Encoder libopus" in told.stdout
+    done = subprocess.run([ffmpeg, "-hide_banner", "-h", "encoder=libopus"], capture_output=True, check=False)
+    return b"Encoder libopus" in done.stdout
 
 
 class Encoding:
@@ -59,10 +59,10 @@ class Encoding:
         ]
         with ExitStack() as opened:
             self._encoded = opened.enter_context(TemporaryFile())
-            self._said = opened.enter_context(TemporaryFile())
+            self._complaints = opened.enter_context(TemporaryFile())
             # In a session of its own, so that a Ctrl-C reaches it through here only.
             self._process = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=self._encoded, stderr=self._said, start_new_session=True
+                words, stdin=subprocess.PIPE, stdout=self._encoded, stderr=self._complaints, start_new_session=True
             )
             self._opened = opened.pop_all()
 
@@ -85,19 +85,19 @@ class Encoding:
             OutputError: ffmpeg complained.
         """
         self._process.communicate()
-        if self._process.returncode or self._said.seek(0, 2):
+        if self._process.returncode or self._complaints.seek(0, 2):
             self._refuse()
         self._encoded.seek(0)
         return self._encoded
 
     def close(self) -> None:
-        """End the process, wherever it is, and let go of its files."""
+        """End the process, wherever it is, and close its files."""
         self._process.kill()
         self._process.communicate()
         self._opened.close()
 
     def _refuse(self) -> None:
         self._process.wait()
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").split("\n")
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").split("\n")
         raise OutputError(f"ffmpeg cannot encode it: {lines[0] or f'it ended with {self._process.returncode}'}")

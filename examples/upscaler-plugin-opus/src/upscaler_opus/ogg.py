@@ -1,7 +1,7 @@
 """The Ogg container (RFC 3533) of Opus (RFC 7845): what ffmpeg encoded, with all the tags and a serial number.
 
-ffmpeg takes one value a tag and no pictures, and numbers every stream 0, or by chance. So its pages are read and
-written again: the first one holds the head, the second the tags, which are replaced, all others hold audio.
+ffmpeg takes one value for a tag and no pictures, and gives every stream the number 0, or a random one. So its pages are
+read and written again: the first one holds the head, the second the tags, which are replaced, all others hold audio.
 Each page is
 
     OggS  version  flags  granule  serial  sequence  checksum  n  n lacing values  body
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import BinaryIO
@@ -34,16 +34,16 @@ _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 @dataclass(frozen=True)
 class Page:
-    """One page, without what changes with its place."""
+    """One page, without what depends on its place in the file."""
 
     flags: int
-    length_multiple: int
+    granule: int
     lacing: bytes
     body: bytes
 
     def written(self, serial: int, sequence: int) -> bytes:
         """The page as it stands in a file, with its checksum."""
-        fields = (b"OggS", 0, self.flags, self.length_multiple, serial, sequence)
+        fields = (b"OggS", 0, self.flags, self.granule, serial, sequence)
         rest = self.lacing + self.body
         blank = _HEAD.pack(*fields, 0, len(self.lacing)) + rest
         return _HEAD.pack(*fields, _checksum(blank), len(self.lacing)) + rest
@@ -53,7 +53,7 @@ def retag(encoded: BinaryIO, target: BinaryIO, tags: bytes, serial: int) -> None
     """Copy a stream with another comment packet and serial number.
 
     Raises:
-        OutputError: the stream is not whole.
+        OutputError: the stream has no end.
     """
     pages = read(encoded)
     head = list(islice(pages, 2))[:1]
@@ -66,11 +66,11 @@ def retag(encoded: BinaryIO, target: BinaryIO, tags: bytes, serial: int) -> None
 
 
 def read(file: BinaryIO) -> Iterator[Page]:
-    """The pages from here on; what is cut off is left out."""
+    """Yield the pages from here on, without one that is cut off."""
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
-        _, _, flags, length_multiple, _, _, _, segments = _HEAD.unpack(head)
+        _, _, flags, granule, _, _, _, segments = _HEAD.unpack(head)
         lacing = file.read(segments)
-        yield Page(flags, length_multiple, lacing, file.read(sum(lacing)))
+        yield Page(flags, granule, lacing, file.read(sum(lacing)))
 
 
 def paginate(packet: bytes) -> Iterator[Page]:
@@ -79,8 +79,8 @@ def paginate(packet: bytes) -> Iterator[Page]:
     >>> [(page.flags, page.granule, len(page.body)) for page in paginate(bytes(70_000))]
     [(0, -1, 65025), (1, 0, 4975)]
     """
-    whole, rest = divmod(len(packet), _MOST_LACING)
-    lacing = bytes([_MOST_LACING] * whole + [rest])
+    full, rest = divmod(len(packet), _MOST_LACING)
+    lacing = bytes([_MOST_LACING] * full + [rest])
     for first in range(0, len(lacing), _MOST_LACING):
         values = lacing[first : first + _MOST_LACING]
         body = packet[first * _MOST_LACING :][: sum(values)]
@@ -88,9 +88,9 @@ def paginate(packet: bytes) -> Iterator[Page]:
         yield Page(_CONTINUED if first else 0, 0 if ends else _UNFINISHED, values, body)
 
 
-def comment_packet(vendor: str, comments: Iterable[str]) -> bytes:
-    """The packet `OpusTags`, RFC 7845, 5.2."""
-    texts = [comment.encode() for comment in comments]
+def comment_packet(vendor: str, comments: Mapping[str, Iterable[str]]) -> bytes:
+    """The packet `OpusTags`, RFC 7845, 5.2: `NAME=text` for each value of each name."""
+    texts = [f"{name}={value}".encode() for name, values in comments.items() for value in values]
     return b"OpusTags" + _counted(vendor.encode()) + len(texts).to_bytes(4, "little") + b"".join(map(_counted, texts))
 
 
@@ -99,6 +99,6 @@ def _counted(text: bytes) -> bytes:
 
 
 def _checksum(page: bytes) -> int:
-    """CRC-32 of polynomial 0x04C11DB7: zlib's, with all bits mirrored and without the inversions before and after."""
+    """CRC-32 of polynomial 0x04C11DB7: zlib's, with all bits mirrored and without its inversions at begin and end."""
     crc = zlib.crc32(page.translate(_MIRROR), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int.from_bytes(crc.to_bytes(4, "big").translate(_MIRROR), "little")

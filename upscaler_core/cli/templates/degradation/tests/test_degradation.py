@@ -9,13 +9,13 @@ from upscaler_core.testing import Upscaler
 ROOT = Path(__file__).parent.parent
 
 
-def test_it_hums_at_the_level_drawn(signal: torch.Tensor) -> None:
+def test_it_hums_at_the_random_level(signal: torch.Tensor) -> None:
     """`signal` is silence, an impulse, a tone, noise and speech in turn."""
     hum = discover().degradation("example", max_db=-30)
-    done = hum(signal, 48_000, torch.Generator().manual_seed(1))
-    level_db = float(done.drawn["level_db"])
+    degraded = hum(signal, 48_000, torch.Generator().manual_seed(1))
+    level_db = float(degraded.parameters["level_db"])
     assert -50 <= level_db <= -30
-    assert torch.allclose((done.audio - signal).abs().amax(), torch.tensor(10 ** (level_db / 20)), rtol=1e-3)
+    assert torch.allclose((degraded.audio - signal).abs().amax(), torch.tensor(10 ** (level_db / 20)), rtol=1e-3)
 
 
 def test_a_recipe_trains_with_it(project: Upscaler) -> None:

@@ -1,6 +1,6 @@
-"""Writes samples as text: two comment lines with the rate and the channels, then a line each with its time and values.
+"""Writes samples as text: two comment lines with the rate and the channels, then a line for each time with its values.
 
-The format is SoX's `.dat` (soxformat(7)). The toolkit gives a temporary path and makes the file whole or absent.
+The format is SoX's `.dat` (soxformat(7)). The toolkit gives a temporary path, and removes a file that is not complete.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ class DatExporter:
     """The exporter."""
 
     def __init__(self, options: DatOptions) -> None:
-        self.form = f"%.{options.digits}g"
+        self.number_format = f"%.{options.digits}g"
 
     def refuse(self, rate: int, channels: int) -> str | None:
-        """Why this pair cannot be written, and what can; None where it can."""
+        """Why this number of channels cannot be written; None if it can be written."""
         return None if channels <= MOST_CHANNELS else f"it holds up to {MOST_CHANNELS} channels, not {channels}"
 
     def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> DatSink:
         """Open `path` for writing."""
-        return DatSink(path, rate, channels, self.form)
+        return DatSink(path, rate, channels, self.number_format)
 
 
 class DatSink:
-    """A file being written."""
+    """A file while it is written."""
 
     clipped = 0
 
-    def __init__(self, path: Path, rate: int, channels: int, form: str) -> None:
+    def __init__(self, path: Path, rate: int, channels: int, number_format: str) -> None:
         self.file = path.open("w", encoding="ascii", newline="\n")
         self.file.write(f"; Sample Rate {rate}\n; Channels {channels}\n")
-        self.rate, self.form, self.written = rate, form, 0
+        self.rate, self.number_format, self.position = rate, number_format, 0
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +51,6 @@ class DatSink:
 
     def write(self, block: Tensor) -> None:
         """Append `[channel, time]`."""
-        seconds = (self.written + np.arange(block.shape[-1])) / self.rate
-        np.savetxt(self.file, np.column_stack([seconds, block.T.numpy()]), self.form)
-        self.written += block.shape[-1]
+        seconds = (self.position + np.arange(block.shape[-1])) / self.rate
+        np.savetxt(self.file, np.column_stack([seconds, block.T.numpy()]), self.number_format)
+        self.position += block.shape[-1]

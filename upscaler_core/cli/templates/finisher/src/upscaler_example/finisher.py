@@ -18,5 +18,5 @@ class Gain:
         self.factor = 10 ** (options.gain_db / 20)
 
     def plan(self, rate: int) -> Plan:
-        """Windows of a tenth of a second at `rate` Hz; no output sample depends on another one's place."""
+        """Windows of a tenth of a second at `rate` Hz. An output sample depends on the input sample at its place alone."""
         return Plan(lambda windows, start: windows * self.factor, rate // 10, rate // 10, receptive_field=0)

@@ -1,7 +1,7 @@
 """A model without weights: it adds the spectrum mirrored about a quarter of the rate.
 
-x·(−1)ⁿ moves what stands at f to rate/2 − f (modulation by the Nyquist frequency; Oppenheim and Schafer, §2.9). The
-pipeline keeps of it what lies above the source's cut-off.
+x·(−1)ⁿ moves the content at f to rate/2 − f (modulation by the Nyquist frequency; Oppenheim and Schafer, §2.9). The
+pipeline uses what lies above the source's cut-off.
 
 A model with weights takes `ModelOptions` and begins with `load_checkpoint`: see "Checkpoints" in the toolkit's
 documentation. As a `torch.nn.Module` it can be trained by `upscaler train`.

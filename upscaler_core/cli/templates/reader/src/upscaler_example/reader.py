@@ -1,4 +1,4 @@
-"""Reads samples as text: comment lines, which may say the rate, then a line each with its time and values.
+"""Reads samples as text: comment lines, which may name the rate, then a line for each time with its values.
 
 The format is SoX's `.dat` (soxformat(7)).
 """
@@ -19,7 +19,7 @@ from upscaler_core import AudioInfo, InputError
 from upscaler_example.plugin import DatOptions
 
 LONGEST_HEADER = 100
-"""Lines."""
+"""Lines at the beginning in which the rate is looked for."""
 
 
 class DatReader:
@@ -33,16 +33,16 @@ class DatReader:
         """Open a file.
 
         Raises:
-            InputError: it does not begin with comments and numbers.
+            InputError: the file does not begin with comments and numbers.
         """
         with path.open(encoding="ascii", errors="replace") as file:
             head = list(islice(file, LONGEST_HEADER))
         comments = "".join(line for line in head if line.startswith(";"))
-        said = re.search(r"Sample Rate (\d+)", comments)
+        rate = re.search(r"Sample Rate (\d+)", comments)
         columns = _table([line for line in head if not line.startswith(";")][:1]).shape[1]
         if columns < 2:
             raise InputError("its first line holds no time and sample")
-        yield DatSource(path, AudioInfo(int(said[1]) if said else self.rate, columns - 1, None, "DAT, text", 32))
+        yield DatSource(path, AudioInfo(int(rate[1]) if rate else self.rate, columns - 1, None, "DAT, text", 32))
 
 
 class DatSource:
@@ -57,7 +57,7 @@ class DatSource:
         """Yield `[channel, time]` of at most `frames` samples.
 
         Raises:
-            InputError: a line is no row of numbers.
+            InputError: a line is not a row of numbers.
         """
         with self.path.open(encoding="ascii", errors="replace") as file:
             lines = (line for line in file if not line.startswith(";"))

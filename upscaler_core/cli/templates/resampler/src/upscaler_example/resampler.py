@@ -21,7 +21,7 @@ class Nearest:
         self.window = options.window
 
     def plan(self, rate_in: int, rate_out: int) -> Plan:
-        """Windows in the ratio of the rates (Hz), which reach one sample to each side."""
+        """Windows in the ratio of the rates (Hz), with one more sample on each side."""
         common = math.gcd(rate_in, rate_out)
         periods = max(1, self.window * common // rate_in)
         block_in, block_out = rate_in // common * periods, rate_out // common * periods

@@ -1,0 +1,65 @@
+"""Writes docs/components.md from the options: `python tools/docs/components.py > docs/components.md`. A test checks it."""
+
+import sys
+from collections.abc import Iterator
+
+from upscaler_core import Component, Kind, Registry, discover
+from upscaler_core.cli.plugins import option_facts
+
+INTRODUCTION = """\
+# Built-in components
+
+Everything that comes with the toolkit, by kind, with the options that a [pipeline file](pipeline.md) or a
+[recipe](training.md) may set. This page is written from the components' own records and option models, as
+`upscaler plugins show NAME` is; `upscaler plugins` also lists what other plugins add.
+"""
+
+MORE = {
+    Kind.RESAMPLER: "Change the sample rate. How they are designed: [filters](filters.md); what they measure:"
+    " [benchmarks](benchmarks.md#resamplers).",
+    Kind.MODEL: "Estimate the full band: [the networks](models.md), [the null](evaluation.md#the-null).",
+    Kind.FUSION: "Join what several models say: [fusions](models.md#fusions).",
+    Kind.DEGRADATION: "Damage recordings for training: [how each is made](degradations.md).",
+    Kind.LOSS: "Are what training minimizes: [definitions](losses.md).",
+    Kind.METRIC: "Are what `upscaler evaluate` tells: [definitions](evaluation.md#metrics).",
+    Kind.EXPORTER: "Write files; the output's suffix chooses one: [what is kept](pipeline.md).",
+    Kind.READER: "Read files, chosen by suffix, then by what is in them: [damaged files](reliability.md).",
+    Kind.FINISHER: "Work on the finished signal: [the limiter measured](benchmarks.md#limiter).",
+    Kind.COMMAND: "Are sub-commands of `upscaler`: [their help](cli.md).",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    registry = discover()
+    return "\n".join([INTRODUCTION, *(line for kind in Kind for line in section(registry, kind))])
+
+
+def section(registry: Registry, kind: Kind) -> Iterator[str]:
+    """One kind, and the hook that others of it come in by."""
+    yield f"## {kind.plural.capitalize()}\n\n{MORE[kind]} [Write your own](hooks/{kind.plural}.md).\n"
+    for entry in registry.of(kind):
+        if entry.plugin.built_in:
+            yield from described(entry.component)
+
+
+def described(component: Component) -> Iterator[str]:
+    """One component: what it is, what it needs, its options."""
+    yield f"### `{component.name}`\n\n{component.summary}\n"
+    if component.suffixes:
+        yield f"Suffixes: {' '.join(f'`{suffix}`' for suffix in component.suffixes)}\n"
+    if component.extra:
+        yield f"Needs `pip install '{component.extra}'`.\n"
+    rows = [
+        f"| `{option.name}` | {option.type.replace(' | ', ', ')} | {option.unit} | {option.bounds} "
+        f"| {f'`{option.default}`' if option.default else 'required'} | {option.help} |"
+        for option in option_facts(component)
+    ]
+    if rows:
+        yield "\n".join(
+            ["| option | type or choices | unit | bounds | default | meaning |", "|---" * 6 + "|", *rows, ""]
+        )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
