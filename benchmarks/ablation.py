@@ -1,9 +1,9 @@
-"""What each network and each of its parts is worth: trains the same recipe with one thing left out at a time.
+"""Measure what each network and each of its parts contributes: train the same recipe with one part left out at a time.
 
     python benchmarks/ablation.py --train FOLDER --validation FOLDER [--epochs 3] [--out FOLDER]
 
-Prints the validation's log-spectral distance at each cut-off, beside the null's and another seed's: what differs by less
-than a seed does is worth nothing that this could measure. Goes on where it was stopped.
+It prints the log-spectral distance of the validation at each cut-off, next to that of the null and that of another seed. A
+difference that is smaller than the difference between two seeds means nothing. A stopped run continues.
 """
 
 import argparse
@@ -18,8 +18,8 @@ SIZE = "base_channels: 16, num_layers: 4"
 SPEC, WAVE = f"spec: {{use: spectral-unet, {SIZE}}}", f"wave: {{use: waveform-unet, {SIZE}}}"
 
 
-def left_out(part):
-    """Settings that leave a part out of both networks."""
+def without(part):
+    """The settings that leave a part out of both networks."""
     return [f"models.{name}.without=[{part}]" for name in ("wave", "spec")]
 
 
@@ -28,27 +28,27 @@ VARIANTS = {
     "both, another seed": ["seed=1"],
     "without the waveform net: random phase": [f"models={{{SPEC}}}", "fusion={use: random-phase}"],
     "without the spectral net": [f"models={{{WAVE}}}", "fusion=null"],
-    "without gates": left_out("gate"),
-    "without noise": left_out("noise"),
-    "without AdaIN": left_out("style"),
-    "without skips": left_out("skips"),
+    "without gates": without("gate"),
+    "without noise": without("noise"),
+    "without AdaIN": without("style"),
+    "without skips": without("skips"),
 }
 
 
 def train(folder, settings, options):
-    """Train a variant, or go on with it."""
-    words = [
+    """Train a variant, or continue its training."""
+    command = [
         str(Path(sys.executable).with_name("upscaler")), "train", str(RECIPE), "--out", str(folder),
         "--set", f"data.train=[{options.train.resolve()}]", "--set", f"data.validation=[{options.validation.resolve()}]",
         "--set", f"epochs={options.epochs}", "--set", f"scoring.every={options.epochs}",
     ]  # fmt: skip
     for setting in settings:
-        words += ["--set", setting]
-    subprocess.run(words + ["--resume"] * (folder / "state.safetensors").exists(), check=True, stdout=sys.stderr)
+        command += ["--set", setting]
+    subprocess.run(command + ["--resume"] * (folder / "state.safetensors").exists(), check=True, stdout=sys.stderr)
 
 
 def main():
-    """Print a table."""
+    """Train the variants, and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--validation", type=Path, required=True)

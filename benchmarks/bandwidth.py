@@ -1,14 +1,14 @@
-"""How well the survey finds where content ends: clips low-passed in many ways, coded and decoded, and left alone.
+"""Test the bandwidth measurement with clips that are low-passed in many ways, encoded and decoded, or unchanged.
 
     python benchmarks/bandwidth.py --data FOLDER [--every 3] [--seconds 10] [--originals]
 
-Reads every audio file under the folder (the middle of each), applies each filter at each cut-off, stores every other result
-as 16 bits with dither, and compares the measured cut-off with the filter's own −6 dB point. **Steep** is a filter whose
-response falls from −6 to −40 dB within a third of an octave. A clip is not counted at a −6 dB point that its own content
-does not reach: its level in the third of an octave below (98th percentile of frames) must be 20 dB above 16-bit dither, and
-it must have no edge of its own less than a tenth above. Files made by soxr VHQ at lower rates are measured too. Where a
-`manifest.csv` beside a file says where its content ends (columns `file` and `bandwidth_hz`), what is found in the untouched
-clip is compared with that. Needs the extra "bench"; AAC needs ffmpeg.
+It reads the middle of every audio file in the folder, applies each filter at each cut-off, quantizes every other result
+to 16 bits with dither, and compares the measured cut-off with the filter's −6 dB point. A filter is **steep** if its
+response falls from −6 to −40 dB within a third of an octave. A clip does not count at a −6 dB point that its content does
+not reach: its level in the third of an octave below (98th percentile of the frames) must be 20 dB above 16-bit dither,
+and it must not have an edge of its own less than a tenth above. The output of soxr VHQ at lower rates is measured too. If
+a `manifest.csv` next to a file gives its bandwidth (columns `file` and `bandwidth_hz`), that of the unchanged clip is
+compared with it. The script needs the extra "bench", and ffmpeg for AAC.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ KINDS = (
     "Bessel 8",
 )  # fmt: skip
 DITHER_DB = -128.0
-"""16-bit dither's level in the survey's bands."""
+"""The level of 16-bit dither in the bands of the measurement."""
 RATES = (8000, 16_000, 24_000)
 SOXR_6DB = 0.956
-"""soxr VHQ's −6 dB point, in Nyquist frequencies of the lower rate."""
+"""The −6 dB point of soxr VHQ, as a share of the Nyquist frequency of the lower rate."""
 CODERS: dict[str, dict[str, str | float]] = {
     **{
         f"MP3 {kbps} kbps": {"format": "MP3", "compression_level": level, "bitrate_mode": "CONSTANT"}
@@ -64,14 +64,14 @@ CODERS: dict[str, dict[str, str | float]] = {
 AAC = {f"AAC {kbps} kbps": kbps for kbps in (64, 128)}
 
 
-def look(x: Audio, rate: int) -> torch.Tensor:
-    """The levels `[frame, band]` of `[time, channel]`."""
+def levels_of(x: Audio, rate: int) -> torch.Tensor:
+    """The levels `[frame, band]` of `[time, channel]`, dB."""
     return band_levels([torch.from_numpy(np.ascontiguousarray(x.T, dtype=np.float32))], rate)
 
 
 def measure(x: Audio, rate: int) -> Bandwidth:
-    """Where the content of `[time, channel]` ends."""
-    return find_bandwidth(look(x, rate), rate)
+    """The bandwidth of `[time, channel]`."""
+    return find_bandwidth(levels_of(x, rate), rate)
 
 
 def lowpass(kind: str, x: Audio, rate: int, cutoff: int) -> Audio:
@@ -89,7 +89,7 @@ def lowpass(kind: str, x: Audio, rate: int, cutoff: int) -> Audio:
 
 @functools.cache
 def response(kind: str, rate: int, cutoff: int) -> tuple[float, bool]:
-    """A filter's −6 dB point in Hz, and whether it is steep, from its impulse response."""
+    """The −6 dB point of a filter in Hz, and whether the filter is steep, from its impulse response."""
     impulse = np.zeros((65_536, 1))
     impulse[32_768] = 1
     spectrum = np.abs(np.fft.rfft(lowpass(kind, impulse, rate, cutoff)[:, 0], 65_536))
@@ -99,14 +99,14 @@ def response(kind: str, rate: int, cutoff: int) -> tuple[float, bool]:
 
 def to_16_bits(x: Audio) -> Audio:
     """Quantize with triangular dither."""
-    chance = np.random.default_rng(0)
-    return np.clip(np.round(x * 32767 + chance.random(x.shape) - chance.random(x.shape)), -32768, 32767) / 32768
+    generator = np.random.default_rng(0)
+    return np.clip(np.round(x * 32767 + generator.random(x.shape) - generator.random(x.shape)), -32768, 32767) / 32768
 
 
 def reaches(levels: torch.Tensor, rate: int, cutoff: float) -> bool:
-    """Whether a clip has content up to a cut-off: see above."""
-    end = find_bandwidth(levels, rate)
-    if (end.found and end.cutoff_hz < 1.1 * cutoff) or cutoff > 0.47 * rate:
+    """Whether a clip has content up to a cut-off, as the module's docstring defines it."""
+    bandwidth = find_bandwidth(levels, rate)
+    if (bandwidth.found and bandwidth.cutoff_hz < 1.1 * cutoff) or cutoff > 0.47 * rate:
         return False
     band = int(PER_OCTAVE * np.log2(cutoff / LOWEST_HZ))
     below = levels[:, band - PER_OCTAVE // 3 : band + 1].double()
@@ -114,14 +114,15 @@ def reaches(levels: torch.Tensor, rate: int, cutoff: float) -> bool:
 
 
 def code(label: str, x: Audio, rate: int) -> tuple[Audio, int]:
-    """Code and decode."""
+    """Encode and decode."""
     file = io.BytesIO()
     if label in AAC:
         soundfile.write(file, x, rate, format="WAV")
-        words = ["-f", "adts", "-c:a", "aac", "-b:a", f"{AAC[label]}k", "-"]
-        coded = subprocess.run(["ffmpeg", "-v", "error", "-i", "-", *words], input=file.getvalue(), capture_output=True)
-        words = ["ffmpeg", "-v", "error", "-f", "aac", "-i", "-", "-f", "wav", "-c:a", "pcm_f32le", "-"]
-        file = io.BytesIO(subprocess.run(words, input=coded.stdout, capture_output=True).stdout)
+        ffmpeg = ["ffmpeg", "-v", "error"]
+        encode = [*ffmpeg, "-i", "-", "-f", "adts", "-c:a", "aac", "-b:a", f"{AAC[label]}k", "-"]
+        coded = subprocess.run(encode, input=file.getvalue(), capture_output=True)
+        decode = [*ffmpeg, "-f", "aac", "-i", "-", "-f", "wav", "-c:a", "pcm_f32le", "-"]
+        file = io.BytesIO(subprocess.run(decode, input=coded.stdout, capture_output=True).stdout)
     else:
         with soundfile.SoundFile(file, "w", rate, x.shape[1], **CODERS[label]) as out:
             for start in range(0, len(x), 65_536):
@@ -130,15 +131,15 @@ def code(label: str, x: Audio, rate: int) -> tuple[Audio, int]:
     return soundfile.read(file, always_2d=True)
 
 
-def specials(rate: int) -> Iterator[tuple[str, Audio, float]]:
-    """Signals made up: what they are, samples, and where their content ends."""
+def synthetic(rate: int) -> Iterator[tuple[str, Audio, float]]:
+    """Synthetic signals: name, samples, and bandwidth in Hz."""
     t = np.arange(10 * rate) / rate
     noise = 0.1 * np.random.default_rng(0).standard_normal(len(t))
     pitch = 587.0 * 2.0 ** (np.array([0, 4, 7, 12, 7, 4, 0, 5, 9, 12])[t.astype(int)] / 12)
     phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.006 * np.sin(2 * np.pi * 5 * t))) / rate
-    breath = signal.lfilter([0.25], [1, -0.75], noise)  # a pole and, unlike scipy's, no zero at the Nyquist frequency
+    breath = signal.lfilter([0.25], [1, -0.75], noise)  # one pole, but no zero at the Nyquist frequency
     flute = sum(10 ** (-k / 2.5) * np.sin(k * phase) for k in range(1, 11)) + 0.1 * breath
-    made = {
+    signals = {
         "digital silence": 0 * t,
         "1 kHz tone": 0.5 * np.sin(2 * np.pi * 1000 * t),
         "flute-like tones with breath": 0.3 * flute,
@@ -146,16 +147,16 @@ def specials(rate: int) -> Iterator[tuple[str, Audio, float]]:
         "noise in bursts, with pauses": noise * (t % 0.7 < 0.4),
         "brown noise": signal.lfilter([1], [1, -0.999], noise) / 30,
     }
-    for name, x in made.items():
+    for name, x in signals.items():
         yield name, x[:, None], rate / 2
         yield name + ", 16 bits", to_16_bits(x[:, None]), rate / 2
     yield "white noise to 8 kHz", lowpass("Kaiser FIR", noise[:, None], rate, 8000), 8000
 
 
 def clips(folder: Path, every: int, seconds: float) -> Iterator[tuple[str, Audio, int, float | None]]:
-    """The middle of every n-th audio file under a folder, at most two channels, and where its content is said to end."""
+    """The middle of every n-th audio file: name, at most two channels, rate, and the bandwidth if a table gives it."""
     known = {"." + name.lower() for name in soundfile.available_formats()} | {".oga"}
-    said = {
+    bandwidths = {
         path.parent / row["file"]: float(row["bandwidth_hz"])
         for path in folder.rglob("manifest.csv")
         for row in csv.DictReader(path.open())
@@ -163,48 +164,48 @@ def clips(folder: Path, every: int, seconds: float) -> Iterator[tuple[str, Audio
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in known)[::every]:
         x, rate = soundfile.read(path, always_2d=True)
         start = max(0, len(x) - int(seconds * rate)) // 2
-        yield path.name, x[start : start + int(seconds * rate), :2], rate, said.get(path)
+        yield path.name, x[start : start + int(seconds * rate), :2], rate, bandwidths.get(path)
 
 
 def cell(errors: list[float | None]) -> str:
-    """Within 5 % / all, and how many have no edge."""
+    """The number of errors within 5 %, of all, and in brackets of clips without an edge."""
     missed = errors.count(None)
     near = sum(error is not None and abs(error) <= 0.05 for error in errors)
     return f"{near}/{len(errors)}" + (f" ({missed})" if missed else "")
 
 
 def table(title: str, errors: dict[tuple[str, int], list[float | None]]) -> None:
-    """Print filters by cut-offs."""
+    """Print a table of filters by cut-offs."""
     print(f"| {title} | 4 kHz | 8 kHz | 12 kHz | 16 kHz | median error | worst |\n" + 7 * "|---" + "|")
     total: list[float | None] = []
     for kind in KINDS:
         row = [errors[kind, cutoff] for cutoff in CUTOFFS]
-        seen = [e for part in row for e in part if e is not None]
+        measured = [e for part in row for e in part if e is not None]
         total += [e for part in row for e in part]
-        if seen:
+        if measured:
             cells = " | ".join(cell(part) if part else "" for part in row)
-            print(f"| {kind} | {cells} | {np.median(seen):+.1%} | {max(seen, key=abs):+.0%} |")
+            print(f"| {kind} | {cells} | {np.median(measured):+.1%} | {max(measured, key=abs):+.0%} |")
     near = sum(e is not None and abs(e) <= 0.1 for e in total)
     print(f"\nIn all {cell(total)} within 5 % (without an edge), {near} within 10 %.\n")
 
 
 def print_codecs(coders: list[str], coded: dict[str, list[Bandwidth]]) -> None:
-    """Where decoded clips end, beside where decoded white noise does."""
+    """Print the bandwidth of decoded clips, and that of decoded white noise."""
     print("| codec, 44.1 kHz | white noise ends at | clips | with an edge | lowest tenth | median | highest tenth |")
     print(7 * "|---" + "|")
     noise = 0.1 * np.random.default_rng(0).standard_normal((8 * 44_100, 1))
     for label in coders:
         known = measure(*code(label, noise, 44_100)).cutoff_hz
-        quantiles = np.quantile([found.cutoff_hz for found in coded[label]], (0.1, 0.5, 0.9))
-        edges = sum(found.found for found in coded[label])
+        quantiles = np.quantile([bandwidth.cutoff_hz for bandwidth in coded[label]], (0.1, 0.5, 0.9))
+        edges = sum(bandwidth.found for bandwidth in coded[label])
         cells = " | ".join(f"{value:.0f}" for value in quantiles)
         print(f"| {label} | {known:.0f} | {len(coded[label])} | {edges} | {cells} |")
 
 
-def print_specials() -> None:
-    """What is found in signals made up."""
+def print_synthetic() -> None:
+    """Print the measured bandwidth of the synthetic signals."""
     print("\n| made up | content to, Hz | measured, Hz |\n|---|---|---|")
-    for name, x, end in specials(44_100):
+    for name, x, end in synthetic(44_100):
         print(f"| {name} | {end:.0f} | {measure(x, 44_100).cutoff_hz:.0f} |")
 
 
@@ -215,7 +216,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="use every n-th file only")
     parser.add_argument("--seconds", type=float, default=10.0, help="how much of each file")
     parser.add_argument("--originals", action="store_true", help="survey the clips as they are, and nothing else")
-    args = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
     coders = [*CODERS, *(AAC if shutil.which("ffmpeg") else ())]
     errors: dict[bool, dict[tuple[str, int], list[float | None]]] = {
@@ -225,42 +226,42 @@ def main() -> None:
     coded: dict[str, list[Bandwidth]] = defaultdict(list)
     originals: list[tuple[float, str, int, float, Bandwidth]] = []
     count = turn = unreached = 0
-    for name, x, rate, said in clips(args.data, args.every, args.seconds):
+    for name, x, rate, stated in clips(options.data, options.every, options.seconds):
         count += 1
-        untouched = look(x, rate)
-        own = find_bandwidth(untouched, rate)
-        end = rate / 2 if said is None else said
+        unchanged = levels_of(x, rate)
+        own = find_bandwidth(unchanged, rate)
+        end = rate / 2 if stated is None else stated
         originals.append((own.cutoff_hz / end, name, rate, end, own))
-        if args.originals:
+        if options.originals:
             continue
         for kind, cutoff in itertools.product(KINDS, CUTOFFS):
             point, steep = response(kind, rate, cutoff) if cutoff < 0.45 * rate else (math.inf, True)
-            if not reaches(untouched, rate, point):
+            if not reaches(unchanged, rate, point):
                 unreached += 1
                 continue
             turn += 1
             y = lowpass(kind, x, rate, cutoff)
-            found = measure(to_16_bits(y) if turn % 2 else y, rate)
-            errors[steep][kind, cutoff].append(found.cutoff_hz / point - 1 if found.found else None)
+            result = measure(to_16_bits(y) if turn % 2 else y, rate)
+            errors[steep][kind, cutoff].append(result.cutoff_hz / point - 1 if result.found else None)
         for low_rate in RATES:
             point = SOXR_6DB * low_rate / 2
-            if low_rate < rate and reaches(untouched, rate, point):
+            if low_rate < rate and reaches(unchanged, rate, point):
                 y = soxr.resample(x, rate, low_rate, quality="VHQ")
-                for found in (measure(y, low_rate), measure(to_16_bits(y), low_rate)):
-                    resampled[low_rate].append(found.cutoff_hz / point - 1 if found.found else None)
+                for result in (measure(y, low_rate), measure(to_16_bits(y), low_rate)):
+                    resampled[low_rate].append(result.cutoff_hz / point - 1 if result.found else None)
         if rate == 44_100 and not (own.found and own.cutoff_hz < 19_000):
             for label in coders:
                 coded[label].append(measure(*code(label, x, rate)))
 
-    if not args.originals:
+    if not options.originals:
         print(f"{count} clips; {unreached} pairs of filter and clip not counted: the clip's content does not reach\n")
         table("steep: −6 to −40 dB within a third of an octave", errors[True])
         table("soft", errors[False])
-        for low_rate, found_at in resampled.items():
-            print(f"soxr VHQ to {low_rate} Hz, within 5 % of {SOXR_6DB * low_rate / 2:.0f} Hz: {cell(found_at)}")
+        for low_rate, low_rate_errors in resampled.items():
+            print(f"soxr VHQ to {low_rate} Hz, within 5 % of {SOXR_6DB * low_rate / 2:.0f} Hz: {cell(low_rate_errors)}")
         print()
         print_codecs(coders, coded)
-        print_specials()
+        print_synthetic()
     low = [o for o in originals if o[0] < 0.93]
     print(
         f"\n{len(originals)} originals; the cut-off measured more than 7 % below where content is said to end in these:\n"

@@ -1,11 +1,12 @@
-"""Measure the dithers of 16-bit files: how much noise, how much of it is heard, how fast; print Markdown.
+"""Measure the dithers of 16-bit files, their noise, its audibility and their speed, and print a Markdown table.
 
     python benchmarks/dither.py [--rates 44100,48000,96000,192000] [--seconds 10]
 
-Noise is what stands in the integers less what went in (white noise at −20 dBFS), against white triangular dither: all of
-it; that between 2 and 5 kHz; and all of it weighted by the inverse of the hearing threshold in quiet. "off" is the distance
-of its spectrum from the filter's (RMS over frequency, Welch's method, 4,096 points). Speed is that of stereo in blocks of
-16,384 samples on one core, CPU time, the best of three.
+The noise is the difference between the integers and the input, white noise at −20 dBFS. Its level is given relative to
+white triangular dither in three ways: over all frequencies, between 2 and 5 kHz, and weighted by the inverse of the
+hearing threshold in quiet. "off" is the distance of its spectrum from that of the filter (RMS over frequency, Welch's
+method, 4,096 points). Speed is measured with stereo in blocks of 16,384 samples on one core, in CPU time, the best of
+three runs.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from upscaler_files.shaping import noise_filter, threshold
 
 
 def spectrum(x: torch.Tensor, dither: str, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies and power density of the noise."""
+    """Frequencies in Hz and power density of the noise."""
     y = quantized(x, dither, rate)
     return signal.welch((y - x.double() * 2**15).numpy()[0], rate, nperseg=4096, detrend=False)
 
 
 def quantized(x: torch.Tensor, dither: str, rate: int) -> torch.Tensor:
-    """`[channel, time]`, as 16-bit integers."""
+    """`[channel, time]` as 16-bit integers."""
     quantizer = quantizer_for(16, dither, rate, 1)
     return torch.cat([*map(quantizer.push, x.split(16384, 1)), quantizer.finish()], 1)
 
 
 def speed(x: torch.Tensor, dither: str, rate: int) -> float:
-    """Seconds of sound a second."""
+    """Seconds of audio that are quantized in a second of CPU time."""
     spent = []
     for _ in range(3):
         start = time.process_time()
@@ -44,7 +45,7 @@ def speed(x: torch.Tensor, dither: str, rate: int) -> float:
 
 
 def db(power: float) -> float:
-    """Power in dB."""
+    """A ratio of powers in dB."""
     return 10 * float(np.log10(power))
 
 

@@ -1,11 +1,12 @@
-"""CPU time of the presets with weights beside the architecture of AP-BWE: 48 kHz mono, one thread.
+"""Compare the CPU time of the presets with weights with that of the architecture of AP-BWE: 48 kHz mono, one thread.
 
     python benchmarks/enhance.py [--seconds 20] [--rounds 5]
 
-AP-BWE (Lu, Ai, Du and Ling 2024, "Towards High-Quality and Efficient Speech Bandwidth Extension with Parallel Amplitude and
-Phase Prediction", §II) is written here from its paper, with random weights: what it computes does not depend on them. Every
-system is given a recording at 16 kHz and gives one at 48 kHz; the presets' time is that of the whole pipeline, resampler,
-survey and limiter included, AP-BWE's that of resampler, STFT, network and inverse STFT. Rounds are interleaved; medians.
+AP-BWE (Lu, Ai, Du and Ling 2024, "Towards High-Quality and Efficient Speech Bandwidth Extension with Parallel Amplitude
+and Phase Prediction", §II) is implemented here from its paper, with random weights: its time does not depend on them.
+Every system turns a recording at 16 kHz into one at 48 kHz. The presets' time is that of the complete pipeline, with
+resampler, bandwidth measurement and limiter; AP-BWE's is that of resampler, STFT, network and inverse STFT. The systems
+run in turns, and the results are medians.
 """
 
 import argparse
@@ -26,7 +27,7 @@ BINS = N_FFT // 2 + 1
 
 
 class Block(nn.Module):
-    """ConvNeXt of one dimension: `[batch, channel, frame]`."""
+    """A one-dimensional ConvNeXt block: `[batch, channel, frame]`."""
 
     def __init__(self, channels: int = 512, inside: int = 1536) -> None:
         super().__init__()
@@ -42,7 +43,7 @@ class Block(nn.Module):
 
 
 class ApBwe(nn.Module):
-    """Two streams of eight blocks, for amplitude and phase, each block told what the other stream knows."""
+    """Two streams of eight blocks, for amplitude and phase. Each block also gets the output of the other stream."""
 
     def __init__(self, channels: int = 512, blocks: int = 8) -> None:
         super().__init__()
@@ -57,10 +58,10 @@ class ApBwe(nn.Module):
         """`[batch, time]` -> the same shape."""
         shape = {"n_fft": N_FFT, "hop_length": HOP, "win_length": WINDOW, "window": self.window}
         spectrum = torch.stft(waveform, **shape, return_complex=True)
-        given = spectrum.abs().clamp(min=1e-4).log()
+        log_input = spectrum.abs().clamp(min=1e-4).log()
         a, p = (
             norm(front(x).transpose(1, 2)).transpose(1, 2)
-            for front, norm, x in zip(self.front, self.fronts_norm, (given, spectrum.angle()), strict=True)
+            for front, norm, x in zip(self.front, self.fronts_norm, (log_input, spectrum.angle()), strict=True)
         )
         for amplitude, phase in zip(self.amplitude, self.phase, strict=True):
             a = a + p
@@ -70,50 +71,50 @@ class ApBwe(nn.Module):
         log_amplitude, real, imaginary = (
             head(x).transpose(1, 2) for head, x in zip(self.heads, (a, p, p), strict=True)
         )
-        restored = torch.polar((given + log_amplitude).exp(), torch.atan2(imaginary, real))
+        restored = torch.polar((log_input + log_amplitude).exp(), torch.atan2(imaginary, real))
         return torch.istft(restored, **shape, length=waveform.shape[-1])
 
 
 def systems(source: Tensor):
-    """What is timed: a call each, by name."""
+    """The calls to time, by name."""
     up = discover()
     resampler, network = up.resampler("poly-sinc-hq"), ApBwe().eval()
     print(f"AP-BWE: {sum(weight.numel() for weight in network.parameters()) / 1e6:.2f} M weights\n")
-    found = {"AP-BWE's architecture, float32": lambda: network(resampler(source, SOURCE_RATE, RATE))}
+    calls = {"AP-BWE's architecture, float32": lambda: network(resampler(source, SOURCE_RATE, RATE))}
     networks = {"baseline": [], "restore": ["restore"], "whitepaper": ["wave", "spec"]}
     for preset, models in networks.items():
         for precision in ("float32", "bfloat16") if models else ("",):
             settings = [f"target_rate={RATE}", *(f"models.{model}.precision={precision}" for model in models)]
             pipeline = load_pipeline(preset, up, settings)
-            found[f"`{preset}` {precision}".rstrip()] = lambda pipeline=pipeline: pipeline(source, SOURCE_RATE)
-    return found
+            calls[f"`{preset}` {precision}".rstrip()] = lambda pipeline=pipeline: pipeline(source, SOURCE_RATE)
+    return calls
 
 
 def main() -> None:
-    """Print a row a system."""
+    """Print a row for each system."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=5)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
     samples, rate = soundfile.read(AUDIO, dtype="float32", always_2d=True)
     speech = torch.from_numpy(samples[:, :1].T.copy())
     source = discover().resampler("poly-sinc-hq")(speech, rate, SOURCE_RATE)
-    source = source.repeat(1, int(chosen.seconds * SOURCE_RATE / source.shape[-1]) + 1)
-    source = source[:, : round(chosen.seconds * SOURCE_RATE)]
+    source = source.repeat(1, int(options.seconds * SOURCE_RATE / source.shape[-1]) + 1)
+    source = source[:, : round(options.seconds * SOURCE_RATE)]
     calls = systems(source)
     spent: dict[str, list[float]] = {name: [] for name in calls}
     with torch.no_grad():
-        for number in range(chosen.rounds + 1):  # the first is not counted
+        for number in range(options.rounds + 1):  # the first one is not counted
             for name, call in calls.items():
-                begun = time.process_time()
+                start = time.process_time()
                 call()
                 if number:
-                    spent[name].append((time.process_time() - begun) / chosen.seconds)
-    yardstick = statistics.median(spent["AP-BWE's architecture, float32"])
+                    spent[name].append((time.process_time() - start) / options.seconds)
+    reference = statistics.median(spent["AP-BWE's architecture, float32"])
     print("| system | CPU-s per s of audio | of AP-BWE's |\n|---|---|---|")
     for name, times in spent.items():
-        print(f"| {name} | {statistics.median(times):.4f} | {statistics.median(times) / yardstick:.2f} |")
+        print(f"| {name} | {statistics.median(times):.4f} | {statistics.median(times) / reference:.2f} |")
 
 
 if __name__ == "__main__":

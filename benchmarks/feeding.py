@@ -1,12 +1,12 @@
-"""Whether training waits for its data: what the loader costs, and the share of the steps' time spent waiting for it.
+"""Measure whether training waits for its data: the cost of loading, and the share of the steps' time that it takes.
 
     python benchmarks/feeding.py [--audio FOLDER] [--steps 5] [--rates 12]
 
-It is the white paper's training, `examples/recipes/whitepaper.yaml`: steps of 8 excerpts of one second (its section 3).
-Costs are CPU time of one core, which other work on the machine hardly changes; shares are of the wall clock, without the
-first step, for which the workers start. A step is trained on the processor, its excerpts prepared between the steps (no
-workers) or by a worker; or it is slept through for as long as a GPU of a rate given by `--rates`, excerpts a second, would
-take. Cold: what is decoded comes from the disk; warm: from memory.
+The training is that of the white paper, `examples/recipes/whitepaper.yaml`: steps of 8 excerpts of one second (its
+section 3). Costs are CPU time of one core, since other work on the machine hardly changes it. Shares are of the elapsed
+time, without the first step, in which the workers start. A step is trained on the processor, while the excerpts are
+prepared between the steps (no workers) or by a worker. Or the process sleeps as long as a GPU would take that trains the
+number of excerpts a second that `--rates` gives. Cold: decoded audio comes from the disk; warm: it comes from memory.
 """
 
 import argparse
@@ -30,26 +30,26 @@ from upscaler_train.setup import TrainingSetup, set_up
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COUNT = 200
-"""Excerpts whose cost is measured."""
+"""Number of excerpts whose cost is measured."""
 SLEPT = 60
-"""Steps that are slept through."""
+"""Number of steps that are simulated by sleeping."""
 
 
-def spent(action: Callable[[], object]) -> float:
-    """CPU seconds."""
-    began = time.process_time()
+def cpu_seconds(action: Callable[[], object]) -> float:
+    """The CPU time of an action, seconds."""
+    start = time.process_time()
     action()
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 def cost(excerpts: Excerpts) -> float:
-    """CPU seconds an excerpt."""
+    """The CPU time of an excerpt, seconds."""
     excerpts[0]
-    return spent(lambda: [excerpts[n] for n in range(COUNT)]) / COUNT
+    return cpu_seconds(lambda: [excerpts[n] for n in range(COUNT)]) / COUNT
 
 
 def cool(recordings: list[Recording]) -> None:
-    """Have the system drop what it keeps of decoded recordings in memory."""
+    """Make the operating system drop decoded recordings from its memory."""
     for recording in recordings:
         with Path(recording.pcm).open("rb+") as file:
             os.fsync(file.fileno())
@@ -57,22 +57,22 @@ def cool(recordings: list[Recording]) -> None:
 
 
 def warm(recordings: list[Recording]) -> None:
-    """Have the system keep them there."""
+    """Make the operating system load decoded recordings into its memory."""
     for recording in recordings:
         Path(recording.pcm).read_bytes()
 
 
 def waiting(setup: TrainingSetup, step: Callable[[int, Batch], object], steps: int) -> tuple[float, float]:
-    """The share of the time spent waiting for data, and seconds a step."""
+    """The share of the time that is spent waiting for data, and the seconds of a step."""
     batches = iter(setup.batches(0))
     step(0, next(batches))
-    waited, began = 0.0, time.monotonic()
+    waited, start = 0.0, time.monotonic()
     for number in range(1, steps + 1):
-        asked = time.monotonic()
+        step_start = time.monotonic()
         batch = next(batches)
-        waited += time.monotonic() - asked
+        waited += time.monotonic() - step_start
         step(number, batch)
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - start
     return waited / seconds, seconds / steps
 
 
@@ -82,35 +82,35 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, default=EXAMPLES / "audio")
     parser.add_argument("--steps", type=int, default=5, help="trained; 0 = none")
     parser.add_argument("--rates", type=float, nargs="*", default=[12])
-    words = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
     up = discover()
     with tempfile.TemporaryDirectory() as folder, Display(False) as display:
-        data = [f"data.train=['{words.audio.resolve()}']", "data.validation=[]", f"data.cache={folder}"]
-        sizes = ["epochs=1", f"excerpts={8 * (max(words.steps, SLEPT) + 1)}"]
+        data = [f"data.train=['{options.audio.resolve()}']", "data.validation=[]", f"data.cache={folder}"]
+        sizes = ["epochs=1", f"excerpts={8 * (max(options.steps, SLEPT) + 1)}"]
         recipe = load_form(EXAMPLES / "recipes" / "whitepaper.yaml", RecipeSpec, up, [*data, *sizes])
         cache = RecordingCache(Path(folder), 2**34, 48_000, up.resampler("poly-sinc-hq"), up)
         paths = find_recordings(recipe.data.train, EXAMPLES, up)
-        decoding = spent(lambda: list(cache.recordings(paths, print)))
+        decoding = cpu_seconds(lambda: list(cache.recordings(paths, print)))
         setup = set_up(recipe, EXAMPLES, "cpu", up, display)
         recordings = list(setup.excerpts.recordings)
         minutes = sum(recording.frames for recording in recordings) / setup.excerpts.rate / 60
-        whole = cost(setup.excerpts)
+        excerpt = cost(setup.excerpts)
         print(f"decoding, once: {decoding / minutes:.2f} CPU s a minute of audio")
-        print(f"an excerpt: {1000 * whole:.1f} CPU ms, so {1 / whole:.0f} a second from one core\n")
+        print(f"an excerpt: {1000 * excerpt:.1f} CPU ms, so {1 / excerpt:.0f} a second from one core\n")
         print("| a step | workers | cache | s | waiting for data |\n|---|---|---|---|---|")
-        trained = [("trained here", workers, setup.trainer.step, words.steps) for workers in (0, 1) if words.steps]
+        trained = [("trained here", workers, setup.trainer.step, options.steps) for workers in (0, 1) if options.steps]
         slept = [
             (f"slept, {rate:g} excerpts/s", 1, lambda number, batch, rate=rate: time.sleep(8 / rate), SLEPT)
-            for rate in words.rates
+            for rate in options.rates
         ]
         for name, workers, step, steps in [*trained, *slept]:
             at_work = replace(setup, recipe=recipe.model_copy(update={"workers": workers}))
             for state in (cool, warm):
                 state(recordings)
                 share, seconds = waiting(at_work, step, steps)
-                told = f"| {name} | {workers} | {'cold' if state is cool else 'warm'} | {seconds:.2f} | {share:.1%} |"
-                print(told, flush=True)
+                temperature = "cold" if state is cool else "warm"
+                print(f"| {name} | {workers} | {temperature} | {seconds:.2f} | {share:.1%} |", flush=True)
 
 
 if __name__ == "__main__":

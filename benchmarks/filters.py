@@ -1,7 +1,7 @@
 """Draw docs/pictures/filters.png: `python benchmarks/filters.py` (the extra `plots`).
 
-Above, what each quality of `poly-sinc-hq` and the other resamplers here pass: the spectra of what they make of an impulse.
-Below, low-passes that `band-limit` draws in training: the gains it multiplies spectra by.
+The upper row shows the frequency responses of the resamplers, with each quality of `poly-sinc-hq`: the spectra of their
+output for an impulse. The lower row shows low-pass filters that `band-limit` applies in training: their gains.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 from matplotlib import pyplot
 
 from upscaler_core import discover
+from upscaler_degrade.low_pass import LowPass
 from upscaler_degrade.options import FilterKind
-from upscaler_degrade.responses import Response
 
 PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "filters.png"
 RATE_IN, RATE_OUT = 48_000, 96_000
@@ -26,7 +26,7 @@ CUTOFF = 8_000
 
 
 def main() -> None:
-    """Draw it."""
+    """Draw the picture."""
     mpl.use("Agg")
     torch.set_num_threads(1)
     figure, rows = pyplot.subplots(2, 2, figsize=(13, 8), layout="constrained")
@@ -49,28 +49,28 @@ def main() -> None:
 
 
 def limits(axes: np.ndarray, *boxes: tuple[float, float, float, float]) -> None:
-    """Set each picture's left, right, lower and upper end."""
+    """Set the left, right, lower and upper end of each plot."""
     for ax, (left, right, low, high) in zip(axes, boxes, strict=True):
         ax.set_xlim(left, right)
         ax.set_ylim(low, high)
 
 
 def resamplers() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Frequencies (Hz) and gains by name, from the answer to an impulse in float64."""
+    """Frequencies (Hz) and gains by name, from the response to an impulse in float64."""
     impulse = torch.zeros(1, RATE_IN // 2, dtype=torch.float64)
     impulse[0, impulse.shape[-1] // 2] = 1
     curves = {}
     for name, options in RESAMPLERS:
-        answer = discover().resampler(name, **options)(impulse, RATE_IN, RATE_OUT)[0].numpy()
-        gain = np.abs(np.fft.rfft(answer)) * RATE_IN / RATE_OUT
-        curves[" ".join([name, *options.values()])] = np.fft.rfftfreq(len(answer), 1 / RATE_OUT), gain
+        output = discover().resampler(name, **options)(impulse, RATE_IN, RATE_OUT)[0].numpy()
+        gain = np.abs(np.fft.rfft(output)) * RATE_IN / RATE_OUT
+        curves[" ".join([name, *options.values()])] = np.fft.rfftfreq(len(output), 1 / RATE_OUT), gain
     return curves
 
 
 def low_passes() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Frequencies (Hz) and gains of every kind of low-pass, by its name."""
+    """Frequencies (Hz) and gains of every kind of low-pass filter, by its name."""
     f = torch.linspace(0, RATE_IN / 2, 24_001, dtype=torch.float64)[1:]
-    return {kind: (f.numpy(), Response(kind, CUTOFF).gain(f, RATE_IN).numpy()) for kind in get_args(FilterKind)}
+    return {kind: (f.numpy(), LowPass(kind, CUTOFF).gain(f, RATE_IN).numpy()) for kind in get_args(FilterKind)}
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""Broken files by the thousand: every one must end as audio, as audio with a warning, or as one sentence.
+"""Read thousands of broken files. Each must give audio, audio with a warning, or an error of one sentence.
 
     python benchmarks/fuzz.py [--files 10000] [--seed 0] [--keep DIR]
 
-Seeds are snippets of the recordings in examples/, below 20 kB, in every container and coding that libsndfile writes. Each
-file is one of them, cut, with bits flipped, header fields overwritten, zeroed, doubled or spliced with another; its number
-and --seed determine it. A process that may die opens it as the command line does, surveys it, and resamples it.
+The seeds are snippets of the recordings in examples/, below 20 kB, in every container and coding that libsndfile writes.
+Each file is a seed that is cut, or has bits flipped, header fields overwritten, parts zeroed or doubled, or is spliced
+with another seed. Its number and --seed determine it. A separate process, which may die, opens the file as the command
+line does, measures its bandwidth, and resamples it.
 
-Bugs are: an unexpected exception, samples that are not finite, a process that ends, more than 10 s, more than 1 GiB. They
-are listed with their numbers, kept with --keep, and make the exit code 1.
+A bug is an unexpected exception, a sample that is not finite, the end of the process, or use of more than 10 s or 1 GiB.
+Bugs are listed with the numbers of their files, which --keep stores, and make the exit code 1.
 """
 
 import argparse
@@ -29,8 +30,11 @@ import soundfile as sf
 
 AUDIO = Path(__file__).parent.parent / "examples" / "audio" / "arovane_beat_d_cc0_lossless.flac"
 SEED_BYTES = 20_000
+"""Greatest size of a seed."""
 SECONDS = 10
+"""Time limit of a file."""
 MEMORY = 1 << 30
+"""Memory limit of the process, bytes."""
 TARGET_RATE = 96_000
 
 GOOD = ("whole", "damaged, read with a warning", "refused with a sentence")
@@ -42,18 +46,18 @@ Seeds = dict[str, list[bytes]]
 
 
 def seeds() -> Seeds:
-    """Snippets as whole files, by container."""
+    """The contents of the seed files, by container."""
     audio, _ = sf.read(AUDIO, frames=40_000, start=100_000, dtype="float32", always_2d=True)
-    made: Seeds = defaultdict(list)
+    contents: Seeds = defaultdict(list)
     for container in sf.available_formats():
         for coding in sf.available_subtypes(container):
             if container not in ("RAW", "SD2") and (data := encoded(audio, container, coding)):
-                made[container].append(data)  # RAW has no header, SD2 keeps its own in a second file
-    return dict(made)
+                contents[container].append(data)  # RAW has no header, SD2 keeps its own in a second file
+    return dict(contents)
 
 
 def encoded(audio: np.ndarray, container: str, coding: str) -> bytes | None:
-    """The longest snippet that fits, stereo where that goes; None where libsndfile cannot write the coding."""
+    """The longest snippet that fits, stereo if possible; None if libsndfile cannot write the coding."""
     for channels, rate in ((2, 48_000), (1, 48_000), (1, 8_000)):
         for frames in (40_000, 20_000, 10_000, 4_000, 1_000):
             file = io.BytesIO()
@@ -66,52 +70,52 @@ def encoded(audio: np.ndarray, container: str, coding: str) -> bytes | None:
     return None
 
 
-def mutated(number: int, seed: int, made: Seeds) -> tuple[str, bytes]:
+def mutated(number: int, seed: int, originals: Seeds) -> tuple[str, bytes]:
     """The container and contents of a file."""
-    dice = Random(f"{seed}/{number}")
-    container = dice.choice(list(made))
-    data = bytearray(dice.choice(made[container]))
-    for _ in range(dice.choice((1, 1, 1, 2, 3))):
-        mutate(data, dice, made)
+    rng = Random(f"{seed}/{number}")
+    container = rng.choice(list(originals))
+    data = bytearray(rng.choice(originals[container]))
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        mutate(data, rng, originals)
     return container, bytes(data)
 
 
-def mutate(data: bytearray, dice: Random, made: Seeds) -> None:
-    """Do one thing to a file's bytes."""
+def mutate(data: bytearray, rng: Random, originals: Seeds) -> None:
+    """Damage the bytes of a file in one random way."""
     size = len(data)
     if not size:
         return
-    at = dice.randrange(size)
-    match dice.choice(WAYS):
+    at = rng.randrange(size)
+    match rng.choice(WAYS):
         case "cut":
             del data[at:]
         case "cut early":
             del data[at % 300 :]
         case "flip":
-            for _ in range(dice.choice((1, 2, 8, 64))):
-                data[dice.randrange(size)] ^= 1 << dice.randrange(8)
+            for _ in range(rng.choice((1, 2, 8, 64))):
+                data[rng.randrange(size)] ^= 1 << rng.randrange(8)
         case "flip early":
-            for _ in range(dice.choice((1, 2, 8))):
-                data[dice.randrange(min(size, 200))] ^= 1 << dice.randrange(8)
+            for _ in range(rng.choice((1, 2, 8))):
+                data[rng.randrange(min(size, 200))] ^= 1 << rng.randrange(8)
         case "field":
-            at, width = at % 200, dice.choice((1, 2, 2, 4, 4, 4, 8))
-            value = dice.choice((dice.choice(INTERESTING), dice.getrandbits(8 * width), size + dice.randrange(-9, 9)))
-            order = dice.choice(("little", "big"))
+            at, width = at % 200, rng.choice((1, 2, 2, 4, 4, 4, 8))
+            value = rng.choice((rng.choice(INTERESTING), rng.getrandbits(8 * width), size + rng.randrange(-9, 9)))
+            order = rng.choice(("little", "big"))
             data[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, order)
         case "zeros":
-            run = dice.choice((4, 40, 400, 4_000))
+            run = rng.choice((4, 40, 400, 4_000))
             data[at : at + run] = bytes(min(run, size - at))
         case "splice":
-            other = dice.choice(dice.choice(list(made.values())))
-            data[at:] = other[dice.randrange(len(other)) :]
+            other = rng.choice(rng.choice(list(originals.values())))
+            data[at:] = other[rng.randrange(len(other)) :]
         case "double":
-            data[at:at] = data[dice.randrange(size) :][: dice.choice((1, 2, 100, 4_000))]
+            data[at:at] = data[rng.randrange(size) :][: rng.choice((1, 2, 100, 4_000))]
         case "drop":
-            del data[at : at + dice.choice((1, 2, 100, 4_000))]
+            del data[at : at + rng.choice((1, 2, 100, 4_000))]
 
 
 def examine(path: Path, registry: object, resampler: object) -> tuple[str, str]:
-    """Survey and resample a file: `(outcome, what was said)`."""
+    """Measure and resample a file: `(outcome, message)`."""
     import torch
 
     from upscaler_core import InputError, Pipeline
@@ -142,41 +146,43 @@ def examine(path: Path, registry: object, resampler: object) -> tuple[str, str]:
         return GOOD[2], str(error).removeprefix(str(path))
 
 
-def serve(connection: Connection, folder: Path, seed: int, made: Seeds) -> None:
-    """A process: numbers in, `(outcome, what was said)` out."""
+def serve(connection: Connection, folder: Path, seed: int, originals: Seeds) -> None:
+    """The work of the process: receive the numbers of files, and send `(outcome, message)` for each."""
     import torch
 
     from upscaler_core import discover
 
     torch.set_num_threads(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):  # libsndfile and libmpg123 print what they think of a file
-        os.dup2(nowhere, stream)
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # libsndfile and libmpg123 print messages about a file
+        os.dup2(null, stream)
     registry = discover()
     resampler = registry.resampler("linear")
     path = folder / "file"
     connection.send(None)
     while True:
-        path.write_bytes(mutated(connection.recv(), seed, made)[1])
+        path.write_bytes(mutated(connection.recv(), seed, originals)[1])
         try:
             outcome = examine(path, registry, resampler)
-        except Exception as error:  # noqa: BLE001 - what is looked for
+        except Exception as error:  # noqa: BLE001 - these are the bugs to find
             outcome = "exception", f"{type(error).__name__}: {error}"
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 > MEMORY:  # a peak; the process is done with
+        if (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 > MEMORY
+        ):  # this is the peak since the process began
             outcome = "memory", outcome[1]
         connection.send(outcome)
 
 
 class Supervisor:
-    """Has one file after the other examined by a process, and replaces it when a file is its end."""
+    """Lets a process examine one file after the other, and starts a new process after each one that ended."""
 
-    def __init__(self, folder: Path, seed: int, made: Seeds) -> None:
+    def __init__(self, folder: Path, seed: int, originals: Seeds) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._settings = folder, seed, made
+        self._settings = folder, seed, originals
         self._start()
 
     def examine(self, number: int) -> tuple[str, str]:
-        """What became of a file."""
+        """The outcome of a file, and the message."""
         try:
             self._connection.send(number)
             if self._connection.poll(SECONDS):
@@ -192,11 +198,11 @@ class Supervisor:
         return outcome
 
     def _start(self) -> None:
-        self._connection, there = self._context.Pipe()
-        self._process = self._context.Process(target=serve, args=(there, *self._settings), daemon=True)
+        self._connection, other_end = self._context.Pipe()
+        self._process = self._context.Process(target=serve, args=(other_end, *self._settings), daemon=True)
         self._process.start()
-        there.close()
-        self._connection.recv()  # it is ready: imports do not count as the file's time
+        other_end.close()
+        self._connection.recv()  # the process is ready; its imports do not count as the file's time
 
     def close(self) -> None:
         """End the process."""
@@ -206,39 +212,39 @@ class Supervisor:
 
 
 def main() -> None:
-    """Print a row a container, and each bug."""
+    """Print a row for each container, and each bug."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--files", type=int, default=10_000)
     arguments.add_argument("--first", type=int, default=0, help="number of the first file")
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--keep", type=Path, help="a folder for the files that show bugs")
-    chosen = arguments.parse_args()
-    made = seeds()
-    tally: dict[str, Counter[str]] = {container: Counter() for container in made}
+    options = arguments.parse_args()
+    originals = seeds()
+    tally: dict[str, Counter[str]] = {container: Counter() for container in originals}
     bugs: list[str] = []
-    slowest, began = 0.0, time.monotonic()
+    slowest, start = 0.0, time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        supervisor = Supervisor(Path(name), chosen.seed, made)
-        for number in range(chosen.first, chosen.first + chosen.files):
-            container, data = mutated(number, chosen.seed, made)
+        supervisor = Supervisor(Path(name), options.seed, originals)
+        for number in range(options.first, options.first + options.files):
+            container, data = mutated(number, options.seed, originals)
             started = time.monotonic()
-            outcome, said = supervisor.examine(number)
+            outcome, message = supervisor.examine(number)
             slowest = max(slowest, time.monotonic() - started)
             tally[container][outcome] += 1
             if outcome in BUGS:
-                bugs.append(f"* file {number}, {container}: {outcome}: {said}")
+                bugs.append(f"* file {number}, {container}: {outcome}: {message}")
                 print(bugs[-1], file=sys.stderr, flush=True)
-                if chosen.keep:
-                    chosen.keep.mkdir(parents=True, exist_ok=True)
-                    (chosen.keep / f"{number}.{container.lower()}").write_bytes(data)
+                if options.keep:
+                    options.keep.mkdir(parents=True, exist_ok=True)
+                    (options.keep / f"{number}.{container.lower()}").write_bytes(data)
         supervisor.close()
     total = sum(tally.values(), Counter())
     columns = [*GOOD, *BUGS]
     print("| container | files | " + " | ".join(columns) + " |\n|" + "---|" * (len(columns) + 2))
     for container, counts in [*sorted(tally.items()), ("**all**", total)]:
         print(f"| {container} | {counts.total():,} | " + " | ".join(f"{counts[column]:,}" for column in columns) + " |")
-    spent = time.monotonic() - began
-    print(f"\n{sum(map(len, made.values()))} seeds; {spent:.0f} s in all, {slowest:.1f} s for the slowest file")
+    spent = time.monotonic() - start
+    print(f"\n{sum(map(len, originals.values()))} seeds; {spent:.0f} s in all, {slowest:.1f} s for the slowest file")
     print("\n".join(bugs))
     sys.exit(bool(bugs))
 

@@ -1,4 +1,7 @@
-"""Sizes and CPU time of the networks at 48 kHz, one thread: `python benchmarks/models.py`. The least of several runs."""
+"""Print the sizes and the CPU time of the networks at 48 kHz, one thread: `python benchmarks/models.py`.
+
+Times are the least of several runs.
+"""
 
 import time
 
@@ -10,22 +13,22 @@ RATE, SECONDS = 48_000, 2.048
 
 
 def least(action, runs=4):
-    """The least CPU time of some runs, seconds."""
+    """The least CPU time of several runs, seconds."""
     times = []
     for _ in range(runs):
-        begun = time.process_time()
+        start = time.process_time()
         action()
-        times.append(time.process_time() - begun)
+        times.append(time.process_time() - start)
     return min(times)
 
 
 def conditions(batch):
-    """A cut-off of 8 kHz, at the beginning."""
+    """The conditions of a batch: a cut-off of 8 kHz, at the beginning of a recording."""
     return Conditions(torch.full((batch,), 8_000.0), torch.zeros(batch, dtype=torch.int64), RATE)
 
 
-def learning(model):
-    """One training step of 8 items of one second, in bfloat16."""
+def training_step(model):
+    """A function that runs a training step with 8 items of one second, in bfloat16."""
     optimizer, x = torch.optim.Adam(model.parameters()), 0.1 * torch.randn(8, 1, 47 * 1_024)
 
     def step():
@@ -40,7 +43,7 @@ def learning(model):
 
 
 def main():
-    """Print a line each."""
+    """Print a line for each network and precision."""
     torch.set_num_threads(1)
     up = discover()
     x, source = 0.1 * torch.randn(1, 1, round(SECONDS * RATE)), 0.1 * torch.randn(1, 20 * 16_000)
@@ -59,7 +62,7 @@ def main():
         spent = least(lambda pipeline=pipeline: pipeline(source, 16_000), 2) / 20
         print(f"{'both, 16 kHz in':15}         {precision}  {spent:.3f} CPU-s per s of audio")
     for model in models.values():
-        print(f"{type(model).__name__:15} training step, 8 x 1 s: {least(learning(model.train()), 3):.2f} CPU-s")
+        print(f"{type(model).__name__:15} training step, 8 x 1 s: {least(training_step(model.train()), 3):.2f} CPU-s")
 
 
 if __name__ == "__main__":

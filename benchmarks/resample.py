@@ -2,18 +2,18 @@
 
     python benchmarks/resample.py quality|speed|stream [--only sinc,soxr] [--rates 44100:96000,96000:44100] [--rounds 7]
 
-quality: every candidate gets the precision its row names, mono.
-    ripple      largest deviation from 0 dB up to 0.9 fn (fn: the lower Nyquist frequency), dB
-    -0.1 dB     where the response leaves +-0.1 dB, in fn
+quality: mono, in the precision that the row names.
+    ripple      largest deviation from 0 dB up to 0.9 fn (fn: the lower of the two Nyquist frequencies), dB
+    -0.1 dB     frequency at which the response leaves +-0.1 dB, in fn
     rejection   images and aliases from 1.0 fn up, dB below the pass-band
-    THD+N       all but the tone, relative to it, dB
-    multitone   31 tones to 0.9 fn: all but the tones, dB
-    sweep       20 Hz ... 0.9 fn against the analytic sweep (up), or what 1.1 fn ... Nyquist leaves (down): worst
-                512-sample frame, dB
-    round trip  there and back again, noise to 0.9 fn: signal to error, dB
-speed: CPU time of 60 s of stereo, float32, on one core, candidates alternated in one process; soxr VHQ's median over
-    the candidate's, so more is faster.
-stream: the same in blocks of 4,096 samples, and whether the result equals the one-shot call bit for bit.
+    THD+N       everything except the tone, relative to it, dB
+    multitone   31 tones to 0.9 fn: everything except the tones, relative to them, dB
+    sweep       upwards: the difference between the output and the analytic sweep from 20 Hz to 0.9 fn; downwards: the
+                output for a sweep from 1.1 fn to the Nyquist frequency; the worst frame of 512 samples, dB
+    round trip  resampled and resampled back, noise to 0.9 fn: signal to error, dB
+speed: CPU time of 60 s of stereo, float32, on one core; the candidates run in turns in one process. The figure is the median
+    of soxr VHQ divided by that of the candidate, so that a higher one means faster.
+stream: the same in blocks of 4,096 samples, and whether the result is bit-identical to that of one call.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ Signal = np.ndarray
 
 @dataclass
 class Candidate:
-    """A resampler: `call(x, rate_in, rate_out)`; `stream(blocks, rate_in, rate_out)` where it has one.
+    """A resampler: `call(x, rate_in, rate_out)`, and `stream(blocks, rate_in, rate_out)` if it has streams.
 
-    Both take `[channel, time]`, but for an interleaved one, whose `call` takes `[time, channel]`.
+    Both take `[channel, time]`, except for the `call` of an interleaved one, which takes `[time, channel]`.
     """
 
     call: Callable[[Signal, int, int], Signal]
@@ -51,12 +51,12 @@ class Candidate:
     interleaved: bool = False
 
     def planar(self, x: Signal, a: int, b: int) -> Signal:
-        """Call it on `[channel, time]` in any case."""
+        """Resample `[channel, time]`, also with an interleaved candidate."""
         return self.call(np.ascontiguousarray(x.T), a, b).T if self.interleaved else self.call(x, a, b)
 
 
 def ours(name: str, dtype: str = "f4", **options: object) -> Candidate:
-    """Wrap one of our resamplers."""
+    """A resampler of this project."""
     resample: Resample = discover().resampler(name, **options)
 
     def stream(blocks: list[Signal], a: int, b: int) -> Iterator[Signal]:
@@ -66,7 +66,7 @@ def ours(name: str, dtype: str = "f4", **options: object) -> Candidate:
 
 
 def soxr(quality: str, interleaved: bool = True) -> Candidate:
-    """The SoX resampler by its own package: interleaved, as soundfile reads, or planar, which it does faster."""
+    """The SoX resampler by its own package: interleaved, as soundfile reads, or planar, which is faster."""
     library = importlib.import_module("soxr")
 
     def stream(blocks: list[Signal], a: int, b: int) -> Iterator[Signal]:
@@ -80,7 +80,7 @@ def soxr(quality: str, interleaved: bool = True) -> Candidate:
 
 
 def scipy() -> Candidate:
-    """The polyphase resampler of scipy with its default window."""
+    """The polyphase resampler of scipy, with its default window."""
     library = importlib.import_module("scipy.signal")
     return Candidate(lambda x, a, b: library.resample_poly(x, *lowest(b, a), axis=1), "f8")
 
@@ -108,38 +108,38 @@ MAKERS: dict[str, Callable[[], Candidate]] = {
 REFERENCE = "soxr VHQ"
 
 
-def candidates(only: str) -> dict[str, Candidate]:
-    """Make those that are installed; say which are not."""
-    made = {}
+def installed_candidates(only: str) -> dict[str, Candidate]:
+    """The candidates that are installed; print the names of the others."""
+    installed = {}
     for name, make in MAKERS.items():
         if name == REFERENCE or any(word in name for word in only.split(",")):
             try:
-                made[name] = make()
+                installed[name] = make()
             except (ImportError, MissingDependency) as error:
                 print(f"{name}: left out, {error}\n")
-    return made
+    return installed
 
 
 def lowest(a: int, b: int) -> tuple[int, int]:
-    """Reduce a ratio."""
+    """A ratio in its lowest terms."""
     common = math.gcd(a, b)
     return a // common, b // common
 
 
 def db(ratio: float) -> float:
-    """Amplitude ratio in dB."""
+    """A ratio of amplitudes in dB."""
     return 20 * math.log10(max(float(ratio), 1e-20))
 
 
 def mono(c: Candidate, x: Signal, a: int, b: int) -> Signal:
-    """Resample one channel, in the candidate's precision."""
+    """Resample one channel in the candidate's precision."""
     return np.asarray(c.planar(np.ascontiguousarray(x[None], c.dtype), a, b)[0], np.float64)
 
 
 def response(c: Candidate, a: int, b: int) -> tuple[Signal, Signal]:
-    """Frequencies in fn and magnitudes of the kernel h(t), read at L times the input rate off one impulse a phase."""
+    """Frequencies in fn and magnitudes of the kernel h(t), sampled at L times the input rate: one impulse for each phase."""
     up, down = lowest(b, a)
-    gap = down * math.ceil(4096 / down) + 1  # one more than whole periods: each impulse meets another phase
+    gap = down * math.ceil(4096 / down) + 1  # whole periods and one sample: each impulse meets another phase
     x = np.zeros((down + 2) * gap)
     x[gap * np.arange(1, down + 1)] = 1
     y = mono(c, x, a, b)
@@ -147,12 +147,12 @@ def response(c: Candidate, a: int, b: int) -> tuple[Signal, Signal]:
     h = np.zeros(2 * half)
     for centre in gap * up * np.arange(1, down + 1):
         n = np.arange(-(-(centre - half) // down), min(-(-(centre + half) // down), len(y)))
-        h[n * down - centre] = y[n]  # negative times wrap around: the kernel's centre is at 0
+        h[n * down - centre] = y[n]  # negative times wrap around, so that the kernel's centre is at 0
     return np.fft.rfftfreq(len(h), 1 / (up * a)) / (min(a, b) / 2), np.abs(np.fft.rfft(h)) / up
 
 
 def tones(c: Candidate, a: int, b: int, hertz: Signal, level: float) -> float:
-    """What comes out beside the tones that went in, relative to them, dB."""
+    """Everything in the output except the tones of the input, relative to them, dB."""
     edge, keep = 6000, 16384
     phases = -np.pi * np.arange(len(hertz)) ** 2 / len(hertz)
     t = np.arange(int((keep + 2 * edge) * a / b) + 8) / a
@@ -164,7 +164,7 @@ def tones(c: Candidate, a: int, b: int, hertz: Signal, level: float) -> float:
 
 
 def sweep(c: Candidate, a: int, b: int) -> float:
-    """Worst 512-sample frame of a linear sweep, dB."""
+    """The worst frame of 512 samples of a linear sweep, dB."""
     fn, seconds = min(a, b) / 2, 1.5
     first, last = (20.0, 0.9 * fn) if b > a else (1.1 * fn, 0.98 * a / 2)
 
@@ -172,14 +172,14 @@ def sweep(c: Candidate, a: int, b: int) -> float:
         return 0.9 * np.sin(2 * np.pi * (first * t + (last - first) * t**2 / (2 * seconds)))
 
     y = mono(c, chirp(np.arange(int(seconds * a)) / a), a, b)
-    kept = np.arange(int(0.05 * b), int((seconds - 0.05) * b) // 512 * 512)
-    error = y[kept] - (chirp(kept / b) if b > a else 0)
+    inner = np.arange(int(0.05 * b), int((seconds - 0.05) * b) // 512 * 512)
+    error = y[inner] - (chirp(inner / b) if b > a else 0)
     frames = error[: len(error) // 512 * 512].reshape(-1, 512)
     return db(np.sqrt((frames**2).mean(1).max() / (0.9**2 / 2)))
 
 
 def round_trip(c: Candidate, a: int, b: int) -> float:
-    """Signal to error, there and back, dB."""
+    """Signal to error after resampling and resampling back, dB."""
     spectrum = np.fft.rfft(np.random.default_rng(1).standard_normal(a))
     spectrum[np.fft.rfftfreq(a, 1 / a) > 0.45 * min(a, b)] = 0
     x = np.fft.irfft(spectrum, a)
@@ -188,14 +188,14 @@ def round_trip(c: Candidate, a: int, b: int) -> float:
     return -db((mono(c, mono(c, x, a, b), b, a)[middle] - x[middle]).std() / x[middle].std())
 
 
-def quality(made: dict[str, Candidate], rates: list[tuple[int, int]]) -> None:
+def quality(candidates: dict[str, Candidate], rates: list[tuple[int, int]]) -> None:
     """Print the quality tables."""
     head = "| resampler | ripple | −0.1 dB at | rejection | THD+N 1k | THD+N 10k | multitone | sweep | round trip |"
     for a, b in rates:
         print(f"\n{a / 1000:g} -> {b / 1000:g} kHz\n\n{head}\n|---|" + "---:|" * 8)
         fn = min(a, b) / 2
         comb = np.append(np.linspace(0.01, 0.89, 30) + 0.003 * np.sin(np.arange(30) ** 2), 0.9) * fn
-        for name, c in made.items():
+        for name, c in candidates.items():
             f, h = response(c, a, b)
             inside = h[f <= 0.9]
             single = [f"{tones(c, a, b, np.array([hz]), 0.9):.1f}" if hz < 0.9 * fn else "–" for hz in (997.0, 9973.0)]
@@ -212,37 +212,37 @@ def quality(made: dict[str, Candidate], rates: list[tuple[int, int]]) -> None:
 
 
 def timed(job: Callable[[], object]) -> float:
-    """CPU seconds; what the job returns is freed outside of the time."""
-    begin = time.process_time()
+    """CPU time of a job, seconds, without the time to free its result."""
+    start = time.process_time()
     result = job()
-    spent = time.process_time() - begin
+    spent = time.process_time() - start
     del result
     return spent
 
 
 def compare(
-    made: dict[str, Candidate],
+    candidates: dict[str, Candidate],
     rates: list[tuple[int, int]],
     rounds: int,
     job: Callable[[Candidate, Signal, int, int], object],
-    straight: bool = False,
+    own_layout: bool = False,
 ) -> None:
-    """Time a job for each candidate, alternated, and print the ratios to the reference.
+    """Time a job for the candidates in turns, and print the ratios to the reference.
 
-    `straight`: the job gets the signal in the candidate's own layout.
+    With `own_layout`, the job gets the signal in the candidate's own layout.
     """
     torch.set_num_threads(1)
-    ratios: dict[str, list[float]] = {name: [] for name in made}
+    ratios: dict[str, list[float]] = {name: [] for name in candidates}
     reference = []
     for a, b in rates:
         planar = (np.random.default_rng(0).standard_normal((2, 60 * a)) * 0.2).astype("f4")
         interleaved = np.ascontiguousarray(planar.T)
-        spent: dict[str, list[float]] = {name: [] for name in made}
+        spent: dict[str, list[float]] = {name: [] for name in candidates}
         for turn in range(rounds + 1):
-            for name, c in made.items():
+            for name, c in candidates.items():
                 if min(spent[name], default=0) > 1:  # too slow for its spread to matter
                     continue
-                x = interleaved if c.interleaved and straight else planar
+                x = interleaved if c.interleaved and own_layout else planar
                 try:
                     seconds = timed(lambda c=c, x=x, a=a, b=b: job(c, x, a, b))
                 except UsageError:
@@ -250,51 +250,51 @@ def compare(
                 if turn:  # the first one warms up
                     spent[name].append(seconds)
         reference.append(statistics.median(spent[REFERENCE]))
-        for name in made:
+        for name in candidates:
             ratios[name].append(reference[-1] / statistics.median(spent[name]))
-    print("\n| from -> to, kHz | " + " | ".join(made) + f" | {REFERENCE}, × real time |")
-    print("|---|" + "---:|" * (len(made) + 1))
+    print("\n| from -> to, kHz | " + " | ".join(candidates) + f" | {REFERENCE}, × real time |")
+    print("|---|" + "---:|" * (len(candidates) + 1))
     for i, (a, b) in enumerate(rates):
-        cells = " | ".join(f"{ratios[name][i]:.2f}" for name in made)
+        cells = " | ".join(f"{ratios[name][i]:.2f}" for name in candidates)
         print(f"| {a / 1000:g} -> {b / 1000:g} | {cells} | {60 / reference[i]:.0f} |")
     print("| geometric mean | " + " | ".join(f"{statistics.geometric_mean(r):.2f}" for r in ratios.values()) + " | |")
     print(f"\ntorch {torch.__version__}, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
-def stream(made: dict[str, Candidate], rates: list[tuple[int, int]], rounds: int) -> None:
-    """Print whether streams equal one-shot calls, and their speed."""
-    made = {name: c for name, c in made.items() if c.stream}
+def stream(candidates: dict[str, Candidate], rates: list[tuple[int, int]], rounds: int) -> None:
+    """Print whether streams equal single calls, and their speed."""
+    streaming = {name: c for name, c in candidates.items() if c.stream}
 
     def join(c: Candidate, x: Signal, a: int, b: int) -> Signal:
         assert c.stream
         return np.concatenate(list(c.stream([x[:, i : i + 4096] for i in range(0, x.shape[1], 4096)], a, b)), 1)
 
     print("\nOne-shot = streamed, bit for bit:\n")
-    for name, c in made.items():
+    for name, c in streaming.items():
         same = []
         for a, b in rates:
             x = (np.random.default_rng(2).standard_normal((2, 3 * a)) * 0.2).astype("f4")
             same.append(np.array_equal(join(c, x, a, b), c.planar(x, a, b)))
         print(f"* {name}: {sum(same)} of {len(rates)} ratios")
-    compare(made, rates, rounds, join)
+    compare(streaming, rates, rounds, join)
 
 
 def main() -> None:
-    """Read the arguments and run."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("quality", "speed", "stream"))
     parser.add_argument("--only", default="", help="words of the candidates' names, by commas")
     parser.add_argument("--rates", default=RATES, help="in:out in Hz, by commas")
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds; the median counts")
-    given = parser.parse_args()
-    made = candidates(given.only)
-    rates = [(int(a), int(b)) for a, b in (pair.split(":") for pair in given.rates.split(","))]
-    if given.what == "quality":
-        quality(made, rates)
-    elif given.what == "speed":
-        compare(made, rates, given.rounds, lambda c, x, a, b: c.call(x, a, b), straight=True)
+    options = parser.parse_args()
+    chosen = installed_candidates(options.only)
+    rates = [(int(a), int(b)) for a, b in (pair.split(":") for pair in options.rates.split(","))]
+    if options.what == "quality":
+        quality(chosen, rates)
+    elif options.what == "speed":
+        compare(chosen, rates, options.rounds, lambda c, x, a, b: c.call(x, a, b), own_layout=True)
     else:
-        stream(made, rates, given.rounds)
+        stream(chosen, rates, options.rounds)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Draw the pictures of README and docs: `python benchmarks/restored.py` (the extra `plots`).
 
-`restored.png`: recordings, what is left of them at a rate of 16 kHz, and what the preset `restore` makes of that.
-`edges.png`: median spectra around the cut-off, for low-passes from a brick wall to a soft one and for a codec, restored by
-both presets that have weights. Printed: the deepest hole and the highest bump from where the edge begins to a semitone above
-the cut-off, against the straight line between the levels of the semitones on both sides.
+`restored.png` shows recordings, the same at a sample rate of 16 kHz, and the output of the preset `restore` for that.
+`edges.png` shows median spectra around the cut-off, for low-pass filters from a brick wall to a soft one and for a codec,
+restored by both presets that have weights. For these, the script prints the deepest hole and the highest bump, from the
+beginning of the edge to a semitone above the cut-off, relative to the straight line between the levels of the semitones on
+both sides.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ LOW_RATE, CUTOFF = 16_000, 8_000
 WINDOW_SECONDS = 0.021
 COLOURS = {"restore": "tab:red", "whitepaper": "tab:green"}
 STEP = 1.06
-"""A semitone."""
+"""The frequency ratio of a semitone, approximately."""
 
 
 def main() -> None:
-    """Draw all of them."""
+    """Draw all pictures."""
     mpl.use("Agg")
     HERE.mkdir(exist_ok=True)
     torch.set_num_threads(1)
@@ -40,7 +41,7 @@ def main() -> None:
 
 
 def draw_restored() -> None:
-    """`restored.png`."""
+    """Draw `restored.png`."""
     resample = discover().resampler("poly-sinc-hq")
     recordings = {
         "speech": excerpt("speech_kerstin_de_cc0_48k.flac", 0.5, 4),
@@ -70,7 +71,7 @@ def draw_restored() -> None:
 
 
 def draw_edges() -> None:
-    """`edges.png`."""
+    """Draw `edges.png` and print the deviations."""
     x, rate = excerpt("void_sensor_30s_streamcopy.ogg", 4.0, 8)
     inputs: dict[str, Callable[[], tuple[torch.Tensor, int]]] = {
         "resampled to 16 kHz": lambda: (discover().resampler("poly-sinc-hq")(x, rate, LOW_RATE), LOW_RATE),
@@ -114,34 +115,34 @@ def draw_edges() -> None:
 
 
 def deviations(level: np.ndarray, hz: np.ndarray, begin: float, end: float) -> tuple[float, float]:
-    """The least and the most of a spectrum over a band, dB, from the line between the semitones below and above it."""
+    """The least and greatest deviation of a spectrum in a band, dB, from the line between the semitones on both sides."""
     sides = [np.interp(np.geomspace(*ends, 9), hz, level).mean() for ends in ((begin / STEP, begin), (end, STEP * end))]
     middles = np.log([begin / STEP**0.5, end * STEP**0.5])
     f = np.geomspace(begin, end, 33)
     smooth = np.convolve(np.interp(f, hz, level), np.ones(5) / 5, mode="same")[2:-2]
-    apart = smooth - np.interp(np.log(f), middles, sides)[2:-2]
-    return float(apart.min()), float(apart.max())
+    deviation = smooth - np.interp(np.log(f), middles, sides)[2:-2]
+    return float(deviation.min()), float(deviation.max())
 
 
 def restore(rate: int, preset: str = "restore") -> Pipeline:
-    """A preset, to a rate."""
+    """The pipeline of a preset with a target rate."""
     return load_pipeline(preset, discover(), [f"target_rate={rate}"])
 
 
 def excerpt(name: str, start: float, seconds: float) -> tuple[torch.Tensor, int]:
-    """A recording's first channel `[1, time]`, and its rate."""
+    """The first channel of a recording, `[1, time]`, and its sample rate."""
     samples, rate = soundfile.read(AUDIO / name, dtype="float32", always_2d=True)
     first = round(start * rate)
     return torch.from_numpy(samples[first : first + round(seconds * rate), :1].T.copy()), rate
 
 
 def filtered(sections: np.ndarray, x: torch.Tensor) -> torch.Tensor:
-    """Forwards and backwards: zero phase, the attenuation doubled."""
+    """Filter forwards and backwards: the phase is zero, and the attenuation is doubled."""
     return torch.from_numpy(sosfiltfilt(sections, x.numpy()).astype(np.float32).copy())
 
 
 def mp3(x: torch.Tensor, rate: int, kbps: int) -> tuple[torch.Tensor, int]:
-    """Through libsndfile's encoder at a constant bit rate, as stereo; the level counts down from 320 to 32 kbps."""
+    """Encode as stereo at a constant bit rate with libsndfile, and decode. Its level goes from 320 (0) to 32 kbps (1)."""
     data = io.BytesIO()
     stereo = x.repeat(2, 1).T.numpy()
     soundfile.write(
@@ -159,7 +160,7 @@ def mp3(x: torch.Tensor, rate: int, kbps: int) -> tuple[torch.Tensor, int]:
 
 
 def decibels(x: torch.Tensor, rate: int) -> np.ndarray:
-    """Levels `[bin, frame]` of `[1, time]` in windows of some 21 ms; 0 dB is a full-scale sine."""
+    """Levels `[bin, frame]` of `[1, time]` in windows of about 21 ms; 0 dB is a full-scale sine."""
     n_fft = 2 * round(WINDOW_SECONDS * rate / 2)
     window = torch.hann_window(n_fft)
     spectrum = torch.stft(x[0], n_fft, n_fft // 4, window=window, return_complex=True).abs() / (window.sum() / 2)

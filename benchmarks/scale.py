@@ -1,10 +1,10 @@
-"""Memory and speed of whole files: one hour against one minute, the baseline, a pipeline with fake models, `restore`.
+"""Measure memory and speed for an hour and for a minute of audio: the baseline, a pipeline with fake models, `restore`.
 
     python benchmarks/scale.py [--minutes 1 60] [--folder DIR]
 
-Each run is a process of its own, so that its peak memory and CPU time are the operating system's own figures. The source is
-stereo at 44.1 kHz, a recording from examples/ over and over, with a slow drift of level so that no two minutes are equal.
-The target is 96 kHz FLAC with 24 bits, behind the limiter at -1 dBTP.
+Each run has its own process, so that the operating system measures its peak memory and CPU time. The source is stereo at
+44.1 kHz: a repeated recording from examples/, whose level changes slowly so that no two minutes are equal. The target is
+FLAC with 24 bits at 96 kHz, after the limiter at -1 dBTP.
 """
 
 import argparse
@@ -46,42 +46,42 @@ if kind != "imports":
 
 
 def make_source(path: Path, minutes: float) -> None:
-    """Write the source."""
+    """Write the source file."""
     loop, rate = sf.read(AUDIO, dtype="float32", always_2d=True)
-    left = round(minutes * 60 * rate)
+    remaining = round(minutes * 60 * rate)
     with sf.SoundFile(path, "w", rate, 2, "PCM_16") as file:
         turn = 0
-        while left:
-            block = loop[:left] * (0.5 + 0.4 * np.sin(turn))
+        while remaining:
+            block = loop[:remaining] * (0.5 + 0.4 * np.sin(turn))
             file.write(block)
-            left -= len(block)
+            remaining -= len(block)
             turn += 1
 
 
-def measure(words: list[str]) -> tuple[float, float]:
+def measure(command: list[str]) -> tuple[float, float]:
     """Run a process: `(peak memory in MiB, CPU seconds)`."""
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"{words} ended with {process.returncode}")
+        sys.exit(f"{command} ended with {process.returncode}")
     return usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
-    """Print a row a run."""
+    """Print a row for each run."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--minutes", type=float, nargs=2, default=[1, 60])
     arguments.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    chosen = arguments.parse_args()
+    options = arguments.parse_args()
     print("| pipeline | minutes | peak memory, MiB | ratio | CPU seconds | x real time, one core |\n|" + "---|" * 6)
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         base, _ = measure([sys.executable, "-c", RUN, "imports", "", ""])
         print(f"| imports alone | | {base:.0f} | | | |", flush=True)
         for kind in ("baseline", "fake models", "restore"):
             first = 0.0
-            for minutes in chosen.minutes:
+            for minutes in options.minutes:
                 source, target = folder / "source.wav", folder / "target.flac"
                 make_source(source, minutes)
                 memory, seconds = measure([sys.executable, "-c", RUN, kind, str(source), str(target)])

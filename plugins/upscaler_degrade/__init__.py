@@ -1,1 +1,1 @@
-"""Damage to train against: band limits, coarse quantization, lossy codecs, noise, level and stereo changes."""
+"""Degradations for training: band limits, coarse quantization, lossy codecs, noise, level and stereo changes."""

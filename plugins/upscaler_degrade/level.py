@@ -1,7 +1,8 @@
-"""`level`: a drawn gain. Training sees quiet and hot recordings alike.
+"""`level`: a random gain, so that a model is trained on quiet and on loud recordings.
 
-Nothing is clipped unless asked for: floats carry what rises above full scale, and a model sees the same waveform,
-louder. Where target and input are to agree in level, the gain belongs before the copy that is damaged further.
+Nothing is clipped unless the option `clip` is set: floats can hold values above full scale, and a model gets the same
+waveform at a higher level. If target and input must have the same level, apply the gain before the copy is made that is
+damaged further.
 
 >>> from upscaler_degrade.options import LevelOptions
 >>> hot = Level(LevelOptions(min_db=20, max_db=20, clip=True))
@@ -15,8 +16,8 @@ import torch
 from torch import Tensor
 
 from upscaler_core import Degraded
-from upscaler_degrade.chance import uniform
 from upscaler_degrade.options import LevelOptions
+from upscaler_degrade.random_numbers import uniform
 
 
 class Level:
@@ -26,7 +27,7 @@ class Level:
         self.options = options
 
     def __call__(self, x: Tensor, rate: int, generator: torch.Generator) -> Degraded:
-        """Multiply `[channel, time]`, all channels alike."""
+        """Multiply all channels of `[channel, time]` by the same gain."""
         gain = uniform(generator, self.options.min_db, self.options.max_db)
         louder = x * 10 ** (gain / 20)
         return Degraded(louder.clamp(-1, 1) if self.options.clip else louder, None, {"gain_db": gain})

@@ -1,4 +1,7 @@
-"""What each degradation draws, and from which ranges. Light: listings read this without loading torch."""
+"""The options of the degradations: the ranges of their random settings.
+
+This module imports no torch, so that listings of the components stay fast.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from upscaler_core import Options, option
 
 FilterKind = Literal["brickwall", "windowed-sinc", "butterworth", "chebyshev-1", "chebyshev-2", "elliptic", "bessel"]
 Mp3Kbps = Literal[64, 80, 96, 112, 128, 160, 192, 224, 256, 320]
-"""MPEG-1's bit rates, less those below 64, which libsndfile decodes to another length."""
+"""The bit rates of MPEG-1 from 64 kbps on. libsndfile decodes lower ones to another length."""
 NoiseKind = Literal["white", "pink", "hiss", "hum"]
 StereoChange = Literal["keep", "swap", "polarity", "mono", "width"]
 
 
 class Ranged(Options):
-    """Options in pairs `min_x` and `max_x`, the ends of what is drawn."""
+    """Options in pairs `min_x` and `max_x`: the ends of the range of a random number."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Ranged:
@@ -29,7 +32,7 @@ class Ranged(Options):
 
 
 class BandLimitOptions(Ranged):
-    """Options of `band-limit`. The white paper (§3.2) draws cut-offs from 8 to 12 kHz."""
+    """Options of `band-limit`. The white paper (§3.2) uses cut-offs from 8 to 12 kHz."""
 
     min_hz: float = option(2_000.0, ge=20, le=192_000, unit="Hz", help="lowest cut-off (-6 dB), drawn log-uniformly")
     max_hz: float = option(16_000.0, ge=20, le=192_000, unit="Hz", help="highest cut-off; from Nyquist on, none is cut")

@@ -1,4 +1,4 @@
-"""What this plugin offers."""
+"""The degradations that this plugin offers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upscaler evaluate` as it is typed."""
+"""The command line of `upscaler evaluate`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from upscaler_core import Options, UsageError, run_app
 
 CUTOFFS = (4_000, 8_000, 12_000)
+"""Default cut-offs of a folder's evaluation, Hz."""
 METRICS = "lsd,lsd-hf,modulation-error,envelope-error,ssim,si-sdr,low-band-snr,level-change"
 
 
@@ -21,12 +22,12 @@ class Evaluate:
         del options
 
     def __call__(self, arguments: Sequence[str]) -> int:
-        """Run with the words that follow its name; return the exit code."""
+        """Run with the arguments that follow the command's name; return the exit code."""
         return run_app(evaluate, "evaluate", arguments)
 
 
 def evaluate(
-    given: Annotated[
+    pipelines: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="PIPELINE",
@@ -80,23 +81,31 @@ def evaluate(
         if path is not None and path.suffix.lower() != suffix:
             raise UsageError(f"{path}: must end in {suffix}")
     if data is None:
-        if given is None or len(given) != 2 or report or settings:
+        if pipelines is None or len(pipelines) != 2 or report or settings:
             raise UsageError(
                 "give --data FOLDER and pipelines, or two audio files: upscaler evaluate REFERENCE ESTIMATE"
             )
-        from upscaler_evaluate.pair import compare
+        from upscaler_evaluate.file_pair import compare
 
-        compare(Path(given[0]), Path(given[1]), names, _cutoffs(cutoffs) if cutoffs else (), json)
+        reference, estimate = map(Path, pipelines)
+        compare(reference, estimate, names, _parse_cutoffs(cutoffs) if cutoffs else (), json)
     else:
-        from upscaler_evaluate.judge import Task
-        from upscaler_evaluate.table import evaluate_folder
+        from upscaler_evaluate.evaluator import EvaluationSettings
+        from upscaler_evaluate.folder import evaluate_folder
 
-        words, pipelines = tuple(settings or ()), tuple(given or ())
-        task = Task(pipelines, words, _cutoffs(cutoffs), tuple(names), down, device, allow_local_plugins)
-        evaluate_folder(task, data, limit=limit, jobs=jobs, page=report, numbers=json)
+        evaluation = EvaluationSettings(
+            tuple(pipelines or ()),
+            tuple(settings or ()),
+            _parse_cutoffs(cutoffs),
+            tuple(names),
+            down,
+            device,
+            allow_local_plugins,
+        )
+        evaluate_folder(evaluation, data, limit=limit, jobs=jobs, report_path=report, json_path=json)
 
 
-def _cutoffs(text: str | None) -> tuple[int, ...]:
+def _parse_cutoffs(text: str | None) -> tuple[int, ...]:
     if text is None:
         return CUTOFFS
     words = [word.strip() for word in text.split(",") if word.strip()]

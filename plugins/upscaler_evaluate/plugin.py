@@ -1,4 +1,4 @@
-"""What this plugin offers."""
+"""The command that this plugin offers."""
 
 from collections.abc import Iterable
 

@@ -1,1 +1,1 @@
-"""Training losses: spectral, waveform and stereo distances, and an adversary with feature matching."""
+"""Training losses: spectral, waveform and stereo distances, and an adversarial loss with feature matching."""

@@ -1,4 +1,4 @@
-"""The options of the losses. Light: listings read this without loading torch."""
+"""The options of the losses. This module imports no torch, so that listings of the components stay fast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FftSize = Annotated[int, Field(ge=32, le=16_384, multiple_of=4)]
 
 
 class SpectralOptions(Options):
-    """What losses on several spectra share; the defaults are the white paper's (§3.3.1)."""
+    """Options of all losses on several spectra. The defaults are those of the white paper (§3.3.1)."""
 
     fft_sizes: tuple[FftSize, ...] = option(
         (512, 1024, 2048), min_length=1, unit="samples", help="length of each resolution's frames; hops are a quarter"

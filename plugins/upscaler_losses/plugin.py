@@ -1,4 +1,4 @@
-"""What this plugin offers."""
+"""The losses that this plugin offers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def upscaler_losses() -> Iterable[Component]:
         ),
         Component(
             "metric",
-            "upscaler_losses.measured:MetricLoss",
+            "upscaler_losses.metric_loss:MetricLoss",
             options.MetricLossOptions,
             "any metric that can be differentiated, such as ssim",
         ),

@@ -4,13 +4,16 @@ With S the magnitudes of an STFT, ŷ the estimate and y the target, the white pa
 
     ‖S(y) − S(ŷ)‖₁ + ‖log S(y) − log S(ŷ)‖₁.
 
-Here each norm is a mean over batch, channels, bins and frames, so that neither length nor resolution weighs by itself;
-logarithms are natural, of magnitudes held above a floor. (Yamamoto, Song and Kim, "Parallel WaveGAN", 2020, has the
-same log term, and divides the linear one by the target's norm.)
+Here each norm is a mean over batch, channels, bins and frames, so that its value does not depend on length or resolution.
+Logarithms are natural, and magnitudes below a floor count as the floor. (Yamamoto, Song and Kim, "Parallel WaveGAN", 2020,
+have the same log term, and divide the linear one by the norm of the target.)
 
-The log-spectral distance is the mean over frames of the root of the mean over bins of the squared difference of log10
-power, clamped at 1e-8 (n_fft 2048, hop 512, Hann). Both losses have the gradient 0 where the signals are equal, and
-wherever there is silence.
+With the power P of the estimate in a bin and frame, and R of the target, both at least 1e-8, the log-spectral distance is
+
+    LSD = mean over frames of sqrt( mean over bins of (log10 P − log10 R)² )        (n_fft 2048, hop 512, Hann window).
+
+All STFTs have centred frames, with zeros beyond the ends. Both losses have the gradient 0 where the signals are equal, and
+in silence.
 
 >>> from upscaler_losses.options import StftOptions
 >>> x = torch.randn(1, 2, 8192, generator=torch.Generator().manual_seed(0))
@@ -28,8 +31,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from upscaler_core import Options
-from upscaler_losses.dtypes import wide
+from upscaler_core import Options, StftConfig, stft
 from upscaler_losses.options import StftOptions
 
 
@@ -46,39 +48,29 @@ class MultiResolutionStft:
     def _terms(self, estimate: Tensor, target: Tensor) -> Iterable[Tensor]:
         o = self.options
         for n_fft in o.fft_sizes:
-            ours, theirs = (spectrum(x, n_fft).abs() for x in (estimate, target))
-            yield o.linear_weight * (ours - theirs).abs().mean()
-            yield o.log_weight * (ours.clamp(min=o.floor).log() - theirs.clamp(min=o.floor).log()).abs().mean()
+            config = StftConfig(n_fft, n_fft // 4)
+            actual, expected = (stft(x, config).abs() for x in (estimate, target))
+            yield o.linear_weight * (actual - expected).abs().mean()
+            yield o.log_weight * (actual.clamp(min=o.floor).log() - expected.clamp(min=o.floor).log()).abs().mean()
 
 
 class LogSpectralDistance:
     """The loss `log-spectral-distance`."""
 
     def __init__(self, options: Options) -> None:
-        """There are no options: they are the metric's."""
+        """Take no options."""
 
     def __call__(self, estimate: Tensor, target: Tensor) -> Tensor:
         """Two `[batch, channel, time]` -> a scalar."""
         difference = log_power(estimate) - log_power(target)
-        # The gradient of a vector's norm is 0 at 0, where that of a root is infinite.
+        # At 0, the gradient of a vector's norm is 0, but that of a square root is infinite.
         frames = torch.linalg.vector_norm(difference, dim=-2) / difference.shape[-2] ** 0.5
         distance: Tensor = frames.mean()
         return distance
 
 
 def log_power(x: Tensor) -> Tensor:
-    """`[batch, channel, time]` -> log10 power `[batch · channel, bin, frame]`."""
-    logs: Tensor = torch.view_as_real(spectrum(x, 2048)).square().sum(-1).clamp(min=1e-8).log10()
+    """`[batch, channel, time]` -> log10 power `[batch, channel, bin, frame]`."""
+    spectrum = stft(x, StftConfig(2048, 512))
+    logs: Tensor = torch.view_as_real(spectrum).square().sum(-1).clamp(min=1e-8).log10()
     return logs
-
-
-def spectrum(x: Tensor, n_fft: int) -> Tensor:
-    """`[batch, channel, time]` -> complex `[batch · channel, n_fft/2 + 1, time // hop + 1]`, hop n_fft / 4, periodic Hann.
-
-    Frames are centred, with zeros beyond the ends. It computes in float32, in float64 for float64, whatever autocast says.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        rows = wide(x.flatten(0, 1))
-        window = torch.hann_window(n_fft, dtype=rows.dtype, device=rows.device)
-        frames: Tensor = torch.stft(rows, n_fft, n_fft // 4, window=window, pad_mode="constant", return_complex=True)
-        return frames

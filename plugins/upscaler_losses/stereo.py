@@ -1,8 +1,8 @@
 """`stereo`: a loss of mid = (left + right) / 2 and side = (left − right) / 2 (Steinmetz, Pons, Pascual and Serrà, 2021).
 
-Left and right by themselves tell little of a stereo image: what is faint in both, the side of a narrow mix, is lost in
-their sum with the mid. As a signal of its own it counts as much as the mid, in logarithms above all. Anything but two
-channels goes to the loss as it is.
+The left and the right channel alone say little about a stereo image: in a narrow mix, the side signal is faint, and the mid
+hides it in both channels. As a separate signal, the side counts as much as the mid, above all in logarithms. Audio that does
+not have two channels goes to the loss as it is.
 
 >>> import torch
 >>> from upscaler_losses.options import StereoOptions

@@ -10,15 +10,15 @@ from __future__ import annotations
 from torch import Tensor
 
 from upscaler_core import Options
-from upscaler_losses.dtypes import wide
+from upscaler_losses.dtypes import at_least_float32
 
 
 class L1:
     """The loss `l1`."""
 
     def __init__(self, options: Options) -> None:
-        """There are no options."""
+        """Take no options."""
 
     def __call__(self, estimate: Tensor, target: Tensor) -> Tensor:
         """Two `[batch, channel, time]` -> a scalar."""
-        return (wide(estimate) - wide(target)).abs().mean()
+        return (at_least_float32(estimate) - at_least_float32(target)).abs().mean()

@@ -1,1 +1,1 @@
-"""How far an estimate is from its reference, in numbers."""
+"""Measures of how far an estimate is from its reference."""

@@ -1,4 +1,4 @@
-"""The options of the metrics, apart from the code that computes, so that listing them loads no torch."""
+"""The options of the metrics. This module imports no torch, so that listings of the components stay fast."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ class LsdOptions(Options):
 
 
 class CutoffOptions(Options):
-    """What every metric that looks at one side of the cut-off shares."""
+    """Options of every metric that looks at one side of the cut-off."""
 
     cutoff_hz: float = option(8_000.0, gt=0, le=384_000, unit="Hz", help="where the estimate's source ended")
 

@@ -1,4 +1,4 @@
-"""What this plugin offers."""
+"""The metrics that this plugin offers."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from upscaler_metrics.options import CutoffOptions, LsdHfOptions, LsdOptions, Pe
 @hookimpl
 def upscaler_metrics() -> Iterable[Component]:
     """Offer the metrics."""
-    spectral, waveform, listeners = (f"upscaler_metrics.{module}" for module in ("spectral", "waveform", "listeners"))
+    spectral, waveform, perceptual = (f"upscaler_metrics.{module}" for module in ("spectral", "waveform", "perceptual"))
     return [
         Component("lsd", f"{spectral}:lsd", LsdOptions, "log-spectral distance over the whole band"),
         Component("lsd-hf", f"{spectral}:lsd_hf", LsdHfOptions, "log-spectral distance above the cut-off"),
@@ -38,20 +38,20 @@ def upscaler_metrics() -> Iterable[Component]:
         Component("level-change", f"{waveform}:LevelChange", summary="difference of the RMS levels"),
         Component(
             "visqol",
-            f"{listeners}:Visqol",
+            f"{perceptual}:Visqol",
             summary="predicted listeners' score of audio, 1 to 5 (ViSQOL 3)",
             extra="ai-audio-upscaler[visqol]",
         ),
         Component(
             "pesq",
-            f"{listeners}:Pesq",
+            f"{perceptual}:Pesq",
             PesqOptions,
             "predicted listeners' score of telephone speech, up to 8 kHz (ITU-T P.862)",
             extra="ai-audio-upscaler[pesq]",
         ),
         Component(
             "stoi",
-            f"{listeners}:Stoi",
+            f"{perceptual}:Stoi",
             StoiOptions,
             "predicted intelligibility of speech, up to 5 kHz, 0 to 1",
             extra="ai-audio-upscaler[pystoi]",

@@ -1,27 +1,29 @@
 """Distances between spectrograms: log-spectral distance, modulation and envelope error, low-band SNR.
 
-**Log-spectral distance.** With P[k, m] the power in bin k of frame m of the estimate, and R[k, m] of the reference,
+**Log-spectral distance.** With P[k, m] the power of the estimate in bin k of frame m, and R[k, m] that of the reference,
 
     LSD = mean over m of sqrt( mean over k of ( L(P[k, m]) − L(R[k, m]) )² ),      mean over channels.
 
-What L is differs between papers that give the same formula, and so do their figures:
+Papers that give the same formula use different functions L, and therefore their figures differ too:
 
 * `house`: L(P) = log10(max(P, 10⁻⁸)), n_fft 2048, hop 512 (AP-BWE, AERO and NU-Wave 2 in their published code). A gain of 2
   everywhere scores 2·log10(2) = 0.602.
 * `paper`: the white paper's §5.1, log10(S), with S the magnitude spectrogram: half of `house` to the last digit.
-* `ssr_eval`: log10(T² / (E + 10⁻¹²)² + 10⁻¹²) of magnitudes, n_fft 2048 at 44.1 kHz and in proportion at other rates, hop
-  10 ms. It has next to no floor, so that digital silence and brick walls decide.
+* `ssr_eval`: log10(T² / (E + 10⁻¹²)² + 10⁻¹²) in place of the difference, with the magnitudes T of the reference and E of
+  the estimate, n_fft 2048 at 44.1 kHz and in proportion at other rates, hop 10 ms. It has nearly no floor, so that digital
+  silence and brick-wall filters determine the result.
 
-**Modulation and envelope.** With E[m] the frame's energy above the cut-off in dB, both signals' held up at 60 dB under the
-reference's loudest frame, and σ the standard deviation over m,
+**Modulation and envelope.** Let E[m] be the energy of frame m above the cut-off in dB, limited from below to 60 dB under the
+reference's loudest frame for both signals, and σ the standard deviation over m. Then
 
     modulation error = | σ(E_estimate) − σ(E_reference) |,      envelope error = σ(E_estimate − E_reference),      dB.
 
-The first asks whether what was added comes and goes as much as it should, the second whether it does at the same moments,
-and is never less. A constant gain costs nothing in either. Noise of constant level scores the reference's own modulation in
-both, and so does adding nothing.
+The modulation error measures whether the level of the added band varies as much as it should. The envelope error measures
+whether it varies at the same moments, and is never smaller. A constant gain changes neither. For noise of constant level,
+and for an estimate without anything above the cut-off, both errors are the reference's own modulation.
 
-**Low-band SNR.** The reference's energy over the error's, summed over all bins below 0.8 of the cut-off and all frames.
+**Low-band SNR.** The energy of the reference divided by that of the error, each summed over all bins below 0.8 of the
+cut-off and all frames.
 """
 
 from __future__ import annotations
@@ -31,17 +33,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from upscaler_core import StftConfig
 from upscaler_metrics.options import CutoffOptions, LsdHfOptions, LsdOptions
-from upscaler_metrics.spectra import HOP, N_FFT, TINY, above, decibels, power
+from upscaler_metrics.spectrogram import CONFIG, TINY, decibels, first_bin_above, power_spectrogram
 
 FLOOR = 1e-8
-"""The least power of which `house` takes a logarithm."""
+"""The least power in the logarithms of `house` and `paper`."""
 EPSILON = 1e-12
-"""What ssr_eval adds."""
+"""The constant that ssr_eval adds."""
 DEPTH_DB = 60.0
-"""How far under its loudest frame the reference's modulation is followed."""
-KEPT = 0.8
-"""Of the cut-off: no resampler's edge begins below."""
+"""The modulation is measured down to this far below the reference's loudest frame."""
+LOW_BAND = 0.8
+"""Upper end of the low band, as a share of the cut-off. No resampler's transition band begins below it."""
 
 
 def lsd(options: LsdOptions) -> LogSpectralDistance:
@@ -55,7 +58,7 @@ def lsd_hf(options: LsdHfOptions) -> LogSpectralDistance:
 
 
 class LogSpectralDistance:
-    """LSD over the bins above `cutoff_hz`, or all of them."""
+    """Log-spectral distance over the bins above `cutoff_hz`, or over all bins."""
 
     unit = "log10"
     higher_is_better = False
@@ -65,20 +68,20 @@ class LogSpectralDistance:
         self.cutoff_hz = cutoff_hz
 
     def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
-        """Two `[batch, channel, time]` -> `[batch]`; NaN where no bin lies above the cut-off."""
-        n_fft, hop = (int(2048 / (44_100 / rate)), rate // 100) if self.definition == "ssr_eval" else (N_FFT, HOP)
-        first = 0 if self.cutoff_hz is None else above(self.cutoff_hz, rate, n_fft)
-        ours, theirs = (power(x, n_fft, hop)[..., first:, :] for x in (estimate, target))
+        """Two `[batch, channel, time]` -> `[batch]`; NaN if no bin lies above the cut-off."""
+        config = StftConfig(int(2048 / (44_100 / rate)), rate // 100) if self.definition == "ssr_eval" else CONFIG
+        first = 0 if self.cutoff_hz is None else first_bin_above(self.cutoff_hz, rate, config.n_fft)
+        power, reference = (power_spectrogram(x, config)[..., first:, :] for x in (estimate, target))
         if self.definition == "ssr_eval":
-            difference = torch.log10(theirs / (ours.sqrt() + EPSILON).square() + EPSILON)
+            difference = torch.log10(reference / (power.sqrt() + EPSILON).square() + EPSILON)
         else:
-            difference = torch.log10(ours.clamp(min=FLOOR)) - torch.log10(theirs.clamp(min=FLOOR))
+            difference = torch.log10(power.clamp(min=FLOOR)) - torch.log10(reference.clamp(min=FLOOR))
         distance = difference.square().mean(-2).sqrt().mean((-2, -1))
         return distance / 2 if self.definition == "paper" else distance
 
 
 class FrameEnergies:
-    """What the metrics of the energy above the cut-off have in common."""
+    """Base of the metrics of the energy above the cut-off."""
 
     unit = "dB"
     higher_is_better = False
@@ -87,11 +90,11 @@ class FrameEnergies:
         self.cutoff_hz = options.cutoff_hz
 
     def energies(self, estimate: Tensor, target: Tensor, rate: int) -> tuple[Tensor, Tensor]:
-        """Both signals' `[batch, channel, frame]`, dB."""
-        first = above(self.cutoff_hz, rate)
-        ours, theirs = (power(x, mirrored=False)[..., first:, :].sum(-2) for x in (estimate, target))
-        floor = theirs.amax(-1, keepdim=True) * 10 ** (-DEPTH_DB / 10) + TINY
-        return 10 * ours.maximum(floor).log10(), 10 * theirs.maximum(floor).log10()
+        """The energies of the frames of both signals, `[batch, channel, frame]` each, dB."""
+        first = first_bin_above(self.cutoff_hz, rate)
+        energy, reference = (power_spectrogram(x, mirrored=False)[..., first:, :].sum(-2) for x in (estimate, target))
+        floor = reference.amax(-1, keepdim=True) * 10 ** (-DEPTH_DB / 10) + TINY
+        return 10 * energy.maximum(floor).log10(), 10 * reference.maximum(floor).log10()
 
 
 class ModulationError(FrameEnergies):
@@ -99,8 +102,8 @@ class ModulationError(FrameEnergies):
 
     def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
         """Two `[batch, channel, time]` -> `[batch]`, dB, mean over channels."""
-        ours, theirs = (energy.std(-1, correction=0) for energy in self.energies(estimate, target, rate))
-        return (ours - theirs).abs().mean(-1)
+        modulation, reference = (energy.std(-1, correction=0) for energy in self.energies(estimate, target, rate))
+        return (modulation - reference).abs().mean(-1)
 
 
 class EnvelopeError(FrameEnergies):
@@ -108,8 +111,8 @@ class EnvelopeError(FrameEnergies):
 
     def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
         """Two `[batch, channel, time]` -> `[batch]`, dB, mean over channels."""
-        ours, theirs = self.energies(estimate, target, rate)
-        return (ours - theirs).std(-1, correction=0).mean(-1)
+        energy, reference = self.energies(estimate, target, rate)
+        return (energy - reference).std(-1, correction=0).mean(-1)
 
 
 class LowBandSnr:
@@ -123,6 +126,8 @@ class LowBandSnr:
 
     def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
         """Two `[batch, channel, time]` -> `[batch]`, dB, mean over channels."""
-        end = above(KEPT * self.cutoff_hz, rate)
-        kept, error = (power(x, mirrored=False)[..., :end, :].mean((-2, -1)) for x in (target, estimate - target))
-        return decibels(kept, error).mean(-1)
+        end = first_bin_above(LOW_BAND * self.cutoff_hz, rate)
+        signal, error = (
+            power_spectrogram(x, mirrored=False)[..., :end, :].mean((-2, -1)) for x in (target, estimate - target)
+        )
+        return decibels(signal, error).mean(-1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 
 from upscaler_core import Options
-from upscaler_metrics.spectra import decibels
+from upscaler_metrics.spectrogram import decibels
 
 
 class SiSdr:
     """The metric `si-sdr` (Le Roux, Wisdom, Erdogan and Hershey, "SDR - half-baked or well done?", 2019).
 
-    With α = ⟨e, t⟩ / ⟨t, t⟩, it is the energy of α·t over that of e − α·t.
+    With the estimate e, the target t and α = ⟨e, t⟩ / ⟨t, t⟩, it is the energy of α·t divided by that of e − α·t.
     """
 
     unit = "dB"
@@ -29,7 +29,7 @@ class SiSdr:
 
 
 class LevelChange:
-    """The metric `level-change`: how much louder or quieter, by the RMS over all channels and the whole time."""
+    """The metric `level-change`: the absolute difference of the RMS levels over all channels and the whole time."""
 
     unit = "dB"
     higher_is_better = False
@@ -38,7 +38,7 @@ class LevelChange:
         del options
 
     def __call__(self, estimate: Tensor, target: Tensor, rate: int) -> Tensor:
-        """Two `[batch, channel, time]` -> `[batch]`, dB, never negative."""
+        """Two `[batch, channel, time]` -> `[batch]`, dB, at least 0."""
         del rate
         levels = (x.double().square().mean((-2, -1)) for x in (estimate, target))
         return decibels(*levels).abs().float()

@@ -1,1 +1,1 @@
-"""Searches for a recipe's best numbers: many trainings, judged and pruned by Optuna."""
+"""Searches for the best options of a recipe by many trainings, which Optuna compares and prunes."""

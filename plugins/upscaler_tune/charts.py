@@ -1,4 +1,4 @@
-"""The report's charts, as SVG."""
+"""The charts of the report, as SVG."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from upscaler_tune.display import shown
+from upscaler_tune.display import format_value
 
 WIDTH, HEIGHT = 960, 320
+"""Size of a chart, pixels."""
 LEFT, RIGHT, TOP, BOTTOM = 80, 40, 40, 30
+"""Its margins, pixels."""
 WORST, BEST = (230, 120, 60), (40, 110, 210)
-"""Colours of the scores' ends."""
+"""Colours of the worst and the best score; the others are mixtures."""
 
 Trial = Mapping[str, Any]
+"""A trial as `html_report.summary` describes it."""
 
 
 def history(done: Sequence[Trial], best: int, metric: str, higher_is_better: bool) -> str:
-    """Each trial's score, and the best so far as a staircase."""
+    """The score of each trial as a dot, and the best score so far as a staircase."""
     numbers, scores = [trial["trial"] for trial in done], [trial["score"] for trial in done]
     x = _scale(numbers, LEFT, WIDTH - RIGHT)
     y = _scale(scores, HEIGHT - BOTTOM, TOP)
@@ -39,7 +42,7 @@ def history(done: Sequence[Trial], best: int, metric: str, higher_is_better: boo
 
 
 def bars(shares: Mapping[str, float]) -> str:
-    """A bar a name, 0 … 1."""
+    """A bar for each name; the shares are 0 … 1."""
     name_width, row = 300, 28
     parts = []
     for index, (name, share) in enumerate(shares.items()):
@@ -51,34 +54,36 @@ def bars(shares: Mapping[str, float]) -> str:
 
 
 def parallel(done: Sequence[Trial], names: Sequence[str], best: int, metric: str, higher_is_better: bool) -> str:
-    """Parallel coordinates: an axis an option and one for the score, a line a trial."""
+    """Parallel coordinates: one axis for each option and one for the score, one line for each trial."""
     axes = [*names, metric]
-    columns = [[_of(trial, name, metric) for trial in done] for name in axes]
-    places = _scale(range(len(axes)), LEFT, WIDTH - LEFT)
-    heights = [_axis(column) for column in columns]
+    columns = [[_value(trial, name, metric) for trial in done] for name in axes]
+    x_of = _scale(range(len(axes)), LEFT, WIDTH - LEFT)
+    y_of = [_axis(column) for column in columns]
     scores = [trial["score"] for trial in done]
     lines = []
     for index, trial in sorted(enumerate(done), key=lambda pair: pair[1]["trial"] == best):
-        points = [(places(k), heights[k](columns[k][index])) for k in range(len(axes))]
+        points = [(x_of(k), y_of[k](columns[k][index])) for k in range(len(axes))]
         kind = "best" if trial["trial"] == best else ""
         colour = _colour(trial["score"], scores, higher_is_better)
         lines.append(_line(points, kind, colour if not kind else None, _title(trial, metric)))
     marks = []
     for k, name in enumerate(axes):
-        marks.append(_line([(places(k), TOP), (places(k), HEIGHT - BOTTOM)], "axis"))
-        marks.append(_mark(places(k), 14 if k % 2 else 28, name, "middle"))
-        ends = sorted(set(columns[k]), key=heights[k])
-        marks += [_mark(places(k) + 6, heights[k](value) + 4, shown(value), "start") for value in {ends[0], ends[-1]}]
+        marks.append(_line([(x_of(k), TOP), (x_of(k), HEIGHT - BOTTOM)], "axis"))
+        marks.append(_mark(x_of(k), 14 if k % 2 else 28, name, "middle"))
+        ends = sorted(set(columns[k]), key=y_of[k])
+        marks += [_mark(x_of(k) + 6, y_of[k](end) + 4, format_value(end), "start") for end in {ends[0], ends[-1]}]
     return _svg("parallel coordinates of the trials", HEIGHT, "".join(lines + marks))
 
 
-def _of(trial: Trial, name: str, metric: str) -> Any:
+def _value(trial: Trial, name: str, metric: str) -> Any:
     return trial["score"] if name == metric else trial["values"].get(name)
 
 
 def _axis(values: Sequence[Any]) -> Any:
-    """Where a value stands on an upright axis: numbers by size, over two decades and more by their logarithm, others in
-    the order of their names.
+    """The position of a value on a vertical axis.
+
+    Numbers are placed by their size, or by their logarithm if they are positive and the largest is at least five times the
+    smallest. Other values are placed in alphabetical order.
     """
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         order = sorted(set(map(str, values)))
@@ -91,7 +96,7 @@ def _axis(values: Sequence[Any]) -> Any:
 
 
 def _scale(values: Sequence[float], begin: float, end: float) -> Any:
-    """A linear map of the values' range onto another; its middle where all are alike."""
+    """A linear map of the range of the values onto another one; its middle if all values are equal."""
     low, high = min(values), max(values)
     if low == high:
         return lambda value: (begin + end) / 2
@@ -107,14 +112,14 @@ def _colour(score: float, scores: Sequence[float], higher_is_better: bool) -> st
 
 def _title(trial: Trial, metric: str) -> str:
     head = f"trial {trial['trial']}: {metric} {trial['score']:.4f}"
-    lines = [head, *(f"{name} {shown(value)}" for name, value in trial["values"].items())]
+    lines = [head, *(f"{name} {format_value(value)}" for name, value in trial["values"].items())]
     return f"<title>{escape(chr(10).join(lines))}</title>"
 
 
 def _line(points: Sequence[tuple[float, float]], kind: str, colour: str | None = None, title: str = "") -> str:
-    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    coordinates = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     stroke = f' stroke="{colour}" stroke-width="1.5"' if colour else ""
-    return f'<polyline class="{kind}" fill="none"{stroke} points="{drawn}">{title}</polyline>'
+    return f'<polyline class="{kind}" fill="none"{stroke} points="{coordinates}">{title}</polyline>'
 
 
 def _mark(x: float, y: float, text: str, anchor: str) -> str:

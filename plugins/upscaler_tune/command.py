@@ -1,4 +1,4 @@
-"""`upscaler tune` as it is typed; the work is imported when it is wanted."""
+"""The command line of `upscaler tune`. The modules that do the work are imported at the first use."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from upscaler_core import MissingDependency, Options, discover, run_app
 from upscaler_core.pipeline import load_form
 
 INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 class Tune:
@@ -23,7 +24,7 @@ class Tune:
         pass
 
     def __call__(self, arguments: Sequence[str]) -> int:
-        """Run with the words that follow its name; return the exit code."""
+        """Run with the arguments that follow the command's name; return the exit code."""
         return run_app(tune, "tune", arguments)
 
 
@@ -81,47 +82,47 @@ def tune(
     Ctrl-C or a kill -9, and may run at the same time in several processes and on several hosts. The folder then holds
     best.yaml, a recipe for `upscaler train`; report.html; each trial's training.
     """
-    _need("optuna", "accelerate", "tensorboard", "matplotlib")
+    _require("optuna", "accelerate", "tensorboard", "matplotlib")
     from upscaler_tune.display import Display
-    from upscaler_tune.ledger import TrialQueue
-    from upscaler_tune.recipe import facts, form_of_search
-    from upscaler_tune.report import summary, write_report
-    from upscaler_tune.search import Search, scorings
-    from upscaler_tune.space import space_of
+    from upscaler_tune.html_report import summary, write_report
+    from upscaler_tune.recipe import search_form, study_definition
+    from upscaler_tune.search import Search, scorings_of
+    from upscaler_tune.search_space import search_space
     from upscaler_tune.storage import open_storage, open_study, storage_errors
+    from upscaler_tune.trial_queue import TrialQueue
 
     registry = discover()
-    form = form_of_search(registry)
+    form = search_form(registry)
     spec: Any = load_form(recipe, form, registry, settings or (), allow_local_plugins=allow_local_plugins)
-    space = space_of(spec, spec.search, registry)
+    space = search_space(spec, spec.search, registry)
     name = study or recipe.stem
     folder = out or Path("studies") / name
-    place = storage or str(folder / "journal.log")
+    location = storage or str(folder / "journal.log")
     metric = registry.metric(spec.metric.use, spec.metric.options)
-    kept = open_storage(place)
-    with storage_errors(place):
-        opened = open_study(kept, name, facts(spec, space), metric.higher_is_better, pruner, scorings(spec), seed)
-        display = Display(f"study {name}", space, spec.metric.use, opened.direction, trials, scorings(spec))
-        words = ["--device", device, *(["--allow-local-plugins"] if allow_local_plugins else [])]
-        search = Search(
-            TrialQueue(opened, space, trials, grace), spec, recipe.parent, space, folder, words, jobs, display
-        )
+    definition, scorings = study_definition(spec, space), scorings_of(spec)
+    opened_storage = open_storage(location)
+    with storage_errors(location):
+        opened = open_study(opened_storage, name, definition, metric.higher_is_better, pruner, scorings, seed)
+        display = Display(f"study {name}", space, spec.metric.use, opened.direction, trials, scorings)
+        arguments = ["--device", device, *(["--allow-local-plugins"] if allow_local_plugins else [])]
+        queue = TrialQueue(opened, space, trials, grace)
+        search = Search(queue, spec, recipe.parent, space, folder, arguments, jobs, display)
         with display:
-            over = search.go()
-        display.finish(search.ledger.trials, to_stderr=as_json)
-        if not over:
+            finished = search.run()
+        display.finish(queue.trials, to_stderr=as_json)
+        if not finished:
             display.say("interrupted: the same command goes on")
             raise typer.Exit(INTERRUPTED)
-        search.keep_best()
-        told = summary(opened, space, spec.metric.use)
-    write_report(folder / "report.html", told)
+        search.write_best()
+        result = summary(opened, space, spec.metric.use)
+    write_report(folder / "report.html", result)
     if as_json:
-        typer.echo(json.dumps({"version": 1, "folder": str(folder), **told}, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps({"version": 1, "folder": str(folder), **result}, ensure_ascii=False, indent=2))
     display.say(f"done: {folder / 'best.yaml'}, {folder / 'report.html'}")
 
 
-def _need(*packages: str) -> None:
-    """Raise `MissingDependency` unless all are installed."""
+def _require(*packages: str) -> None:
+    """Raise `MissingDependency` if a package is not installed."""
     for package in packages:
         if find_spec(package) is None:
             raise MissingDependency(f"tuning needs the package '{package}': pip install 'ai-audio-upscaler[tune]'")

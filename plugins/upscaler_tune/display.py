@@ -1,4 +1,4 @@
-"""A search as people see it: a live table of trials on a terminal, plain lines elsewhere."""
+"""The progress of a search: a live table of trials on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from upscaler_tune.ledger import counted, failed
-from upscaler_tune.space import Space
+from upscaler_tune.search_space import SearchSpace
+from upscaler_tune.trial_queue import counted, failure_reason
 
 OTHER_LINES = 8
-"""Of a terminal, beside the rows of the table."""
+"""Number of lines of a terminal that are left for other things than rows of the table."""
+PIPE_WIDTH = 200
+"""Least number of characters of a line that goes to a pipe or a file, which have no edge to wrap at."""
 STATES = {TrialState.COMPLETE: "done", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
 class Display:
-    """Shows a search; use it as a context.
+    """Shows the progress of a search while it is used as a context manager.
 
     Args:
-        title: what is searched.
-        space: whose values are shown.
-        metric: what is scored.
-        direction: where better is.
-        total: trials to be finished.
-        scorings: of a trial.
+        title: name of the search.
+        space: the options whose values are shown.
+        metric: name of the metric.
+        direction: whether higher or lower scores are better.
+        total: number of trials to finish.
+        scorings: number of scorings of a trial.
     """
 
     def __init__(
-        self, title: str, space: Space, metric: str, direction: StudyDirection, total: int, scorings: int
+        self, title: str, space: SearchSpace, metric: str, direction: StudyDirection, total: int, scorings: int
     ) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.title, self.space, self.metric, self.total, self.scorings = title, space, metric, total, scorings
         self.maximize = direction == StudyDirection.MAXIMIZE
         self.trials: Sequence[FrozenTrial] = []
-        self.mine: Collection[int] = ()
+        self.own: Collection[int] = ()
         self.live = Live(console=self.console, get_renderable=self._panel, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Display:
@@ -54,36 +56,36 @@ class Display:
         self.live.stop()
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         self.console.print(escape(text))
 
-    def show(self, trials: Sequence[FrozenTrial], mine: Collection[int]) -> None:
-        """Where all trials are, and which of them are this process's."""
-        self.trials, self.mine = trials, mine
+    def show(self, trials: Sequence[FrozenTrial], own: Collection[int]) -> None:
+        """Show all trials; `own` are the numbers of those that run in this process's children."""
+        self.trials, self.own = trials, own
 
-    def told(self, trials: Sequence[FrozenTrial], number: int) -> None:
-        """A trial is over."""
+    def show_result(self, trials: Sequence[FrozenTrial], number: int) -> None:
+        """Show the result of a trial that has ended."""
         self.trials = trials
         if not self.console.is_terminal:
             trial = trials[number]
-            names = zip(short(list(self.space)), self.space, strict=True)
-            values = ", ".join(f"{brief} {shown(trial.params.get(name))}" for brief, name in names)
+            names = zip(short_names(list(self.space)), self.space, strict=True)
+            values = ", ".join(f"{short} {format_value(trial.params.get(name))}" for short, name in names)
             score = f" {self.metric} {trial.value:.3f}" if trial.value is not None else ""
             self.say(f"trial {number}: {state(trial)}{score} · {values} · best {self._best(trials)}")
 
     def finish(self, trials: Sequence[FrozenTrial], *, to_stderr: bool) -> None:
-        """Print the whole table."""
+        """Print the table of all trials."""
         self.show(trials, ())
         console = self.console if to_stderr else Console(highlight=False)
         if not console.is_terminal:
-            console.width = max(console.width, 200)  # a pipe or a file has no edge to wrap at
+            console.width = max(console.width, PIPE_WIDTH)
         console.print(self.table())
 
     def table(self, rows: int | None = None) -> Table:
-        """The trials, the newest ones where there are too many, with the best so far."""
+        """The table of the trials, or only of the last `rows` ones."""
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("trial", justify="right")
-        for name in (*short(list(self.space)), "scored", self.metric, "best so far"):
+        for name in (*short_names(list(self.space)), "scored", self.metric, "best so far"):
             table.add_column(escape(name), justify="right", overflow="fold")
         table.add_column("state")
         table.add_column("time", justify="right")
@@ -103,10 +105,10 @@ class Display:
             if trial.state == TrialState.COMPLETE and trial.value is not None:
                 best = trial.value if best is None else better(best, trial.value)
             elapsed = f"{trial.duration.total_seconds():.0f} s" if trial.duration else ""
-            doing = state(trial) if trial.number in self.mine or trial.state != TrialState.RUNNING else "elsewhere"
+            status = state(trial) if trial.number in self.own or trial.state != TrialState.RUNNING else "elsewhere"
             numbers = [f"{len(scores)}/{self.scorings}", *("" if n is None else f"{n:.3f}" for n in (value, best))]
-            values = [shown(trial.params.get(name)) for name in self.space]
-            yield [str(trial.number), *values, *numbers, doing, elapsed], value is not None and value == winner
+            values = [format_value(trial.params.get(name)) for name in self.space]
+            yield [str(trial.number), *values, *numbers, status, elapsed], value is not None and value == winner
 
     def _best(self, trials: Sequence[FrozenTrial]) -> str:
         finished = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
@@ -119,25 +121,25 @@ class Display:
 
 
 def state(trial: FrozenTrial) -> str:
-    """What a trial is at, or why it failed."""
-    reason = failed(trial) if trial.state == TrialState.FAIL else None
+    """The state of a trial; for a failed one, also the reason."""
+    reason = failure_reason(trial) if trial.state == TrialState.FAIL else None
     return f"failed: {reason}" if reason else STATES.get(trial.state, "running")
 
 
-def short(paths: Sequence[str]) -> list[str]:
-    """The options' own names, without the path to them where no other has the same.
+def short_names(paths: Sequence[str]) -> list[str]:
+    """The last parts of the paths, or the complete path if several options have the same last part.
 
-    >>> short(["models.*.base_channels", "losses.0.weight", "losses.1.weight"])
+    >>> short_names(["models.*.base_channels", "losses.0.weight", "losses.1.weight"])
     ['base_channels', 'losses.0.weight', 'losses.1.weight']
     """
     names = [path.rpartition(".")[2] for path in paths]
     return [name if names.count(name) == 1 else path for name, path in zip(names, paths, strict=True)]
 
 
-def shown(value: object) -> str:
-    """A value as people read it.
+def format_value(value: object) -> str:
+    """The value of an option, with four digits if it is a float.
 
-    >>> shown(0.00031415926), shown(16), shown(None)
+    >>> format_value(0.00031415926), format_value(16), format_value(None)
     ('0.0003142', '16', '')
     """
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

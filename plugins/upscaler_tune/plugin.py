@@ -1,4 +1,4 @@
-"""Offers the command `tune`."""
+"""The command that this plugin offers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from upscaler_core import Component, hookimpl
 
 @hookimpl
 def upscaler_commands() -> Iterable[Component]:
-    """What finds a recipe's best numbers."""
+    """Offer the command."""
     return [
         Component(
             "tune",

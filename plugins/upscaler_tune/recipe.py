@@ -1,4 +1,4 @@
-"""The recipe of a search: a training recipe with a space, and from it the recipe of each trial."""
+"""The recipe of a search, which is a training recipe with a search space, and the recipes of its trials."""
 
 from __future__ import annotations
 
@@ -12,81 +12,81 @@ from pydantic import create_model
 from upscaler_core import Kind, Registry, discover, option
 from upscaler_core.files import atomic_write
 from upscaler_core.pipeline import Fault, Spec
-from upscaler_tune.space import Range, Space, parameter
+from upscaler_tune.search_space import KeyPath, Range, SearchSpace, parameter
 
-ANYWHERE = ("data", "plugins", "workers", "save_minutes")
-"""Keys that may differ between the hosts of a study, and from one day to the next."""
+HOST_KEYS = ("data", "plugins", "workers", "save_minutes")
+"""Keys that may differ between the hosts of a study, and may change while it lasts."""
 
 
-class Searched(Spec):
-    """What a search asks of a training recipe beyond its own form."""
+class SearchRecipe(Spec):
+    """The key that a search adds to the form of a training recipe, and its checks."""
 
     search: dict[str, Range | None] = option({}, help="options to search, by their paths, each with what to draw from")
 
     def faults(self) -> Iterator[Fault]:
-        """Paths that lead nowhere, ranges that do not fit, and nothing to score on."""
+        """Paths of unknown options, ranges that do not fit their options, and a lack of recordings for scoring."""
         yield from super().faults()
         if not cast(Any, self).data.validation:
             yield Fault(("data",), "a search needs recordings to score on: add data.validation")
-        for name, drawn in self.search.items():
+        for name, value_range in self.search.items():
             try:
-                parameter(self, name, drawn or Range(), discover())
+                parameter(self, name, value_range or Range(), discover())
             except ValueError as error:
                 yield Fault(("search", name), str(error))
 
 
-def form_of_search(registry: Registry) -> type[Any]:
-    """The form of a training recipe, as the command that trains declares it, with the space and its checks."""
+def search_form(registry: Registry) -> type[Any]:
+    """The form of a search's recipe: that of a training recipe, which the command `train` declares, with `SearchRecipe`."""
     form: type[Spec] = registry.build(Kind.COMMAND, "train").form
-    return create_model("Search", __base__=(Searched, form))
+    return create_model("Search", __base__=(SearchRecipe, form))
 
 
-def facts(spec: Spec, space: Space) -> dict[str, Any]:
-    """What every process of one study must agree on, as JSON holds it."""
+def study_definition(spec: Spec, space: SearchSpace) -> dict[str, Any]:
+    """The part of a recipe that must be the same in every process of a study, as JSON."""
     from optuna.distributions import distribution_to_json
 
-    recipe = spec.model_dump(mode="json", exclude=set(ANYWHERE))
+    recipe = spec.model_dump(mode="json", exclude=set(HOST_KEYS))
     return recipe | {"search": {name: distribution_to_json(p.distribution) for name, p in space.items()}}
 
 
-def write_recipe(path: Path, spec: Spec, base: Path, space: Space, values: Mapping[str, Any]) -> None:
-    """Write a training recipe with some values of the space.
+def write_recipe(path: Path, spec: Spec, base: Path, space: SearchSpace, values: Mapping[str, Any]) -> None:
+    """Write the training recipe of a trial.
 
     Args:
-        path: where to; anywhere, since the paths within become absolute.
+        path: the file to write. It may lie in any folder, since the paths in the recipe become absolute.
         spec: the checked recipe of the search.
-        base: where its paths begin.
-        space: where each value goes.
-        values: by the names of the space.
+        base: the folder that relative paths in the recipe start from.
+        space: the options of the search.
+        values: their values in this trial, by name.
     """
     recipe = spec.model_dump(mode="json", exclude_unset=True, exclude={"search"})
-    whole = spec.model_dump(mode="json")
+    with_defaults = spec.model_dump(mode="json")
     for name, value in values.items():
-        for place in space[name].places:
-            recipe.setdefault(str(place[0]), whole[str(place[0])])
-            _set(recipe, place, value)
+        for key_path in space[name].key_paths:
+            recipe.setdefault(str(key_path[0]), with_defaults[str(key_path[0])])
+            _set(recipe, key_path, value)
     _make_absolute(recipe, base)
     with atomic_write(path) as part:
         part.write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _set(recipe: Any, place: tuple[int | str, ...], value: Any) -> None:
-    for step in place[:-1]:
-        recipe = recipe[step]
-    recipe[place[-1]] = value
+def _set(recipe: Any, key_path: KeyPath, value: Any) -> None:
+    for key in key_path[:-1]:
+        recipe = recipe[key]
+    recipe[key_path[-1]] = value
 
 
 def _make_absolute(recipe: dict[str, Any], base: Path) -> None:
-    """Make the paths within a recipe independent of its place."""
+    """Make the paths in a recipe independent of the folder that it lies in."""
     data = recipe["data"]
     for key in ("train", "validation"):
-        data[key] = [_absolute(base, given) for given in data[key]]
+        data[key] = [_absolute(base, path) for path in data[key]]
     if data.get("cache"):
         data["cache"] = _absolute(base, data["cache"])
-    for use in recipe["models"].values():
-        if isinstance(use.get("checkpoint"), str) and Path(use["checkpoint"]).is_file():
-            use["checkpoint"] = _absolute(Path(), use["checkpoint"])
+    for model in recipe["models"].values():
+        if isinstance(model.get("checkpoint"), str) and Path(model["checkpoint"]).is_file():
+            model["checkpoint"] = _absolute(Path(), model["checkpoint"])
 
 
-def _absolute(base: Path, given: str) -> str:
-    return str((base / Path(given).expanduser()).absolute())
+def _absolute(base: Path, path: str) -> str:
+    return str((base / Path(path).expanduser()).absolute())

@@ -1,4 +1,4 @@
-"""Where a study is kept: a journal file, or a database that many hosts reach."""
+"""The storage of a study: a journal file, or a database that many hosts can reach."""
 
 from __future__ import annotations
 
@@ -20,55 +20,59 @@ from upscaler_core import InputError, MissingDependency, UpscalerError, UsageErr
 from upscaler_tune.sampler import SeededSampler
 
 LOCK_SECONDS = 10
-"""After which the journal's lock is taken from a process that was killed while it held it, or is suspended."""
+"""After this time, the journal's lock is taken from its process, which was killed or suspended while it held the lock."""
 ATTEMPTS = 5
-"""To reach a database whose tables another process may be making at this moment."""
-BEGINNING, LINE_BYTES = b'{"op_code"', 1 << 20
-"""How each line of a journal begins, and how long it is at most."""
-FACTS = "recipe"
+"""Attempts to open a database. Another process may be creating its tables at the same moment."""
+LINE_BEGINNING, LINE_BYTES = b'{"op_code"', 1 << 20
+"""The first bytes of each line of a journal, and the greatest length of a line."""
+DEFINITION = "recipe"
+"""Name of the study's attribute that holds its definition."""
 
 
 @contextmanager
-def storage_errors(place: str) -> Iterator[None]:
-    """Say in a sentence what is wrong with the storage at a path or URL."""
+def storage_errors(location: str) -> Iterator[None]:
+    """Turn every error of the storage at a path or URL into an `UpscalerError` with one sentence."""
     try:
         yield
     except ImportError as error:
         raise MissingDependency(
-            f"{shown(place)}: no driver for it ({error.name or error}); for PostgreSQL: "
+            f"{without_password(location)}: no driver for it ({error.name or error}); for PostgreSQL: "
             "pip install 'ai-audio-upscaler[postgres]', and write postgresql+psycopg://"
         ) from None
     except ArgumentError:
         raise UsageError(
-            f"--storage {shown(place)}: is no URL of a database that is known here, such as "
+            f"--storage {without_password(location)}: is no URL of a database that is known here, such as "
             "postgresql+psycopg://host/name"
         ) from None
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise UpscalerError(f"{shown(place)}: the storage fails: {reason}; the same command goes on later") from None
+        raise UpscalerError(
+            f"{without_password(location)}: the storage fails: {reason}; the same command goes on later"
+        ) from None
 
 
-def open_storage(place: str) -> BaseStorage:
-    """Open a storage, and make it where there is none.
+def open_storage(location: str) -> BaseStorage:
+    """Open a storage, and create it if there is none.
 
     Args:
-        place: a path, or a URL as SQLAlchemy takes it, such as `postgresql+psycopg://host/name`.
+        location: a path, or a URL of SQLAlchemy, such as `postgresql+psycopg://host/name`.
 
     Raises:
         UpscalerError: it cannot be reached or read.
     """
-    with storage_errors(place):
-        return _database(place) if "://" in place else _journal(Path(place).absolute())
+    with storage_errors(location):
+        return _database(location) if "://" in location else _journal(Path(location).absolute())
 
 
 class _Lock(JournalFileOpenLock):
-    """A lock that may be taken from a process that holds it too long, as a suspended one does.
+    """A lock that can be taken from a process that holds it too long, for example because it is suspended.
 
-    That one's line is then written beside another's, which is no harm: a line is appended by one write.
+    When that process continues, it may write its line while another process writes. This does no harm, since each line is
+    appended by one write.
     """
 
     def release(self) -> None:
-        """Release it, unless it was taken."""
+        """Release the lock unless another process has taken it."""
         with suppress(RuntimeError):
             super().release()
 
@@ -91,10 +95,10 @@ def _journal(path: Path) -> BaseStorage:
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Take back a last line that a full disk or a power cut left unfinished; what follows it would be lost with it."""
+    """Remove a last line that a full disk or a power cut left incomplete. A line after it would be lost too."""
     with path.open("rb+") as file:
-        if not file.readline().startswith(BEGINNING):
-            return  # no journal: somebody's file
+        if not file.readline().startswith(LINE_BEGINNING):
+            return  # this is not a journal, but another file of the user
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - LINE_BYTES))
         file.truncate(end - len(file.read().rpartition(b"\n")[2]))
@@ -109,28 +113,28 @@ def _database(url: str) -> BaseStorage:
                 raise
             time.sleep(0.5)
         except RuntimeError as error:  # tables of another version of Optuna
-            raise UpscalerError(f"{shown(url)}: {error}") from None
+            raise UpscalerError(f"{without_password(url)}: {error}") from None
     raise AssertionError("unreachable")
 
 
-def shown(place: str) -> str:
-    """A path, or a URL without its password."""
+def without_password(location: str) -> str:
+    """A path, or a URL without its password, for messages."""
     try:
-        return make_url(place).render_as_string(hide_password=True) if "://" in place else place
+        return make_url(location).render_as_string(hide_password=True) if "://" in location else location
     except SQLAlchemyError:
         return "--storage"
 
 
-def agree(study: optuna.Study, facts: Mapping[str, Any]) -> None:
-    """Keep what a study searches with it, or see that it is the same.
+def check_definition(study: optuna.Study, definition: Mapping[str, Any]) -> None:
+    """Store the definition of a new study; compare it with the stored one otherwise.
 
     Raises:
         UsageError: the study began with another recipe.
     """
-    former = study.user_attrs.get(FACTS)
-    if former is None:
-        study.set_user_attr(FACTS, dict(facts))
-    elif changed := [key for key in facts if facts[key] != former.get(key)]:
+    stored = study.user_attrs.get(DEFINITION)
+    if stored is None:
+        study.set_user_attr(DEFINITION, dict(definition))
+    elif changed := [key for key in definition if definition[key] != stored.get(key)]:
         raise UsageError(
             f"the recipe is not the one that the study '{study.study_name}' began with: {', '.join(changed)} changed; "
             "set it back, or begin another study by --study and --out"
@@ -140,22 +144,22 @@ def agree(study: optuna.Study, facts: Mapping[str, Any]) -> None:
 def open_study(
     storage: BaseStorage,
     name: str,
-    facts: Mapping[str, Any],
+    definition: Mapping[str, Any],
     higher_is_better: bool,
     pruner: str,
     scorings: int,
     seed: int,
 ) -> optuna.Study:
-    """Open a study, and begin it where there is none.
+    """Open a study, and begin it if there is none of this name.
 
     Args:
-        storage: where it is kept.
-        name: the study's.
-        facts: what it searches; must be what it began with.
-        higher_is_better: of its scores.
+        storage: stores the study.
+        name: name of the study.
+        definition: the recipe and the search space; they must be the same as at the beginning.
+        higher_is_better: whether higher scores are better.
         pruner: `median`, `hyperband` or `none`.
-        scorings: of a trial.
-        seed: for what is drawn.
+        scorings: number of scorings of a trial.
+        seed: seed of the random values.
 
     Raises:
         UsageError: the study began with another recipe.
@@ -169,7 +173,7 @@ def open_study(
         sampler=SeededSampler(seed),
         pruner=PRUNERS[pruner](scorings),
     )
-    agree(study, facts)
+    check_definition(study, definition)
     return study
 
 

@@ -1,5 +1,6 @@
-"""Searches whose trainings take no time: a plugin that trains by a formula stands in for `upscaler train`, which is
-disabled. It reads recipes and writes logs as that does; one test trains for real.
+"""Searches whose trainings take no time: a plugin that computes scores by a formula replaces `upscaler train`.
+
+It reads recipes and writes logs as `upscaler train` does. One test runs real trainings.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ FORMULA = """
 import json, math, os, sys, time
 from pathlib import Path
 from typing import Annotated, Any
-from upscaler_core import Kind, Options, Spec, UpscalerError, Use, discover, load_form, option
+from upscaler_core import Kind, Options, UpscalerError, discover, option
+from upscaler_core.pipeline import ComponentRef, Spec, load_form
 
 class Data(Options):
     train: list[str] = option(help="recordings", min_length=1)
@@ -60,12 +62,12 @@ class Scoring(Options):
 
 class Recipe(Spec):
     data: Data = option(help="recordings")
-    models: Annotated[dict[str, Use], Kind.MODEL] = option(help="models", min_length=1)
+    models: Annotated[dict[str, ComponentRef], Kind.MODEL] = option(help="models", min_length=1)
     optimizer: Optimizer = option(Optimizer(), help="numbers")
     batch: int = option(8, ge=1, le=4096, help="excerpts")
     epochs: int = option(3, ge=1, help="epochs")
     scoring: Scoring = option(Scoring(), help="scoring")
-    metric: Annotated[Use, Kind.METRIC] = option(Use(use="distance"), help="metric")
+    metric: Annotated[ComponentRef, Kind.METRIC] = option(ComponentRef(use="distance"), help="metric")
     seconds: float = option(0.0, ge=0, help="that an epoch takes")
     fails: bool = option(False, help="the training cannot be done")
     search: dict[str, Any] = option({}, help="search")
@@ -92,14 +94,14 @@ class Train:
         log = folder / "log.jsonl"
         done = len(log.read_text().splitlines()) if log.exists() else 0
         far = abs(math.log10(recipe.optimizer.learning_rate) + 3.5) + recipe.batch / 100
-        far += recipe.models["net"].options.get("base_channels", 32) / 1000
+        far += recipe.models["net"].options.base_channels / 1000
         with log.open("a", buffering=1) as file:
             for epoch in range(done, recipe.epochs + 1):
                 time.sleep(recipe.seconds)
                 scores = {"4000": far + 1 / (epoch + 1), "8000": far + 3 / (epoch + 1)}
-                told = {"kind": "score", "step": epoch * 10, "name": f"epoch {epoch}", "trained": True, "scores": scores}
-                told["process"] = os.getpid()
-                file.write(json.dumps(told) + chr(10))
+                entry = {"kind": "score", "step": epoch * 10, "name": f"epoch {epoch}", "trained": True, "scores": scores}
+                entry["process"] = os.getpid()
+                file.write(json.dumps(entry) + chr(10))
         return 0
 
     def __init__(self, options):
@@ -115,7 +117,7 @@ RECIPE: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of installed packages with the stand-in."""
+    """A folder of installed packages with the replacement."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "formula_plugin.py").write_text(PLUGIN)
     (folder / "formula.py").write_text(FORMULA)
@@ -149,14 +151,14 @@ class Tuning:
         self.started.append(self.upscaler.start("tune", "recipe.yaml", *words))
         return self.started[-1]
 
-    def told(self, *words: object) -> dict[str, Any]:
-        """What a search that ends well prints with `--json`."""
+    def result(self, *words: object) -> dict[str, Any]:
+        """The output of a successful search with `--json`."""
         done = self(*words, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def scorings(self, out: str = "studies/recipe") -> dict[str, list[dict[str, Any]]]:
-        """The logs of all trainings, by their folders."""
+        """The logs of all trainings, by the names of their folders."""
         logs = sorted((self.folder / out / "trials").glob("*/log.jsonl"))
         return {
             log.parent.name: [json.loads(line) for line in log.read_text().splitlines(True) if line.endswith("\n")]
@@ -179,15 +181,15 @@ def tuning(tmp_path: Path, site: Path) -> Iterator[Tuning]:
 
 
 def postgres_programs() -> Path | None:
-    """Where PostgreSQL's server lies: Debian keeps it off PATH, a folder a version."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    here = str(found[-1]) if found else shutil.which("initdb")
-    return Path(here).parent if here else None
+    """The folder of PostgreSQL's server. On Debian, it is not on PATH, and there is one folder for each version."""
+    matches = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    program = str(matches[-1]) if matches else shutil.which("initdb")
+    return Path(program).parent if program else None
 
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """The URL of an empty database on a PostgreSQL of the test's own, which refuses to run as root."""
+    """The URL of an empty database on a separate PostgreSQL server, which does not run as root."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
@@ -203,6 +205,6 @@ def database() -> Iterator[str]:
         assert server.poll() is None
         time.sleep(0.05)
     yield f"postgresql+psycopg://tuner@/postgres?host={folder}"
-    server.send_signal(signal.SIGQUIT)  # at once
+    server.send_signal(signal.SIGQUIT)  # it ends at once
     server.wait()
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Where a study is kept: what is refused, and what a journal outlives."""
+"""The storage of a study: what it refuses, and what a journal survives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from upscaler_core import UpscalerError
 from upscaler_tune.storage import open_storage, open_study, storage_errors
 
-FACTS = {"epochs": 3, "batch": 8}
+DEFINITION = {"epochs": 3, "batch": 8}
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def journal(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "journal.log"
 
 
-def study_at(place: Path, **facts: object):
-    return open_study(open_storage(str(place)), "one", FACTS | facts, False, "median", 3, 0)
+def study_at(path: Path, **changes: object):
+    return open_study(open_storage(str(path)), "one", DEFINITION | changes, False, "median", 3, 0)
 
 
 def test_a_study_is_of_one_recipe(journal):
@@ -38,7 +38,7 @@ def test_a_journal_that_a_power_cut_tore_goes_on(journal):
 
 
 @pytest.mark.parametrize(
-    ("place", "code", "said"),
+    ("location", "code", "message"),
     [
         ("notes.txt", 4, "is no journal of a study"),
         ("notes.txt/journal.log", 1, "cannot be written"),
@@ -47,17 +47,17 @@ def test_a_journal_that_a_power_cut_tore_goes_on(journal):
         ("postgresql+psycopg://u:secret@127.0.0.1:1/name", 1, "the storage fails"),
     ],
 )
-def test_storages_that_cannot_be_used_are_said_in_a_sentence(tmp_path, monkeypatch, place, code, said):
+def test_the_error_of_a_storage_is_one_sentence(tmp_path, monkeypatch, location, code, message):
     monkeypatch.chdir(tmp_path)
     Path("notes.txt").write_text("a\nlast line, without an end")
-    with pytest.raises(UpscalerError, match=said) as error:
-        open_storage(place)
+    with pytest.raises(UpscalerError, match=message) as error:
+        open_storage(location)
     assert error.value.exit_code == code
     assert "secret" not in str(error.value)
     assert Path("notes.txt").read_text() == "a\nlast line, without an end"
 
 
-def test_a_database_that_fails_later_is_said_too():
+def test_the_error_of_a_database_that_fails_later_is_one_sentence():
     from sqlalchemy.exc import OperationalError
 
     with (
