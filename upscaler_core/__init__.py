@@ -1,7 +1,7 @@
 """What pipelines and plugin modules import.
 
 Nothing heavy is imported until a name that needs it is used. Everything else is reached through the sub-packages
-`upscaler_core.dsp`, `.files`, `.models`, `.pipeline`, `.plugins` and `.testing`.
+`upscaler_core.dsp`, `.files`, `.models`, `.pipeline`, `.plugins`, `.cli` and `.testing`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from upscaler_core.plugins.protocols import AudioInfo, Conditions, Degraded, Est
 from upscaler_core.plugins.registry import Registry, discover
 
 if TYPE_CHECKING:
-    from upscaler_core.cli.error_handling import run_app
-    from upscaler_core.cli.interrupt import Interrupt
     from upscaler_core.dsp.noise import noise
     from upscaler_core.dsp.plan import Plan
     from upscaler_core.dsp.stft import StftConfig, istft, stft
@@ -37,7 +35,6 @@ __all__ = [
     "Degraded",
     "Estimate",
     "InputError",
-    "Interrupt",
     "Kind",
     "MissingDependency",
     "ModelOptions",
@@ -58,20 +55,17 @@ __all__ = [
     "load_pipeline",
     "noise",
     "option",
-    "run_app",
     "stft",
 ]
 
 _MODULES = {
     "Chunk": "pipeline.spec",
-    "Interrupt": "cli.interrupt",
     "Pipeline": "pipeline.pipeline",
     "Plan": "dsp.plan",
     "StftConfig": "dsp.stft",
     "istft": "dsp.stft",
     "load_pipeline": "pipeline.assembly",
     "noise": "dsp.noise",
-    "run_app": "cli.error_handling",
     "stft": "dsp.stft",
 }
 

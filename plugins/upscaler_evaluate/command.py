@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from upscaler_core import Options, UsageError, run_app
+from upscaler_core import Options, UsageError
+from upscaler_core.cli import run_app
 
 CUTOFFS = (4_000, 8_000, 12_000)
 """Default cut-offs of a folder's evaluation, Hz."""

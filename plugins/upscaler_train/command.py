@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from upscaler_core import MissingDependency, Options, discover, run_app
+from upscaler_core import MissingDependency, Options, discover
+from upscaler_core.cli import run_app
 from upscaler_core.pipeline import Spec, load_form
 
 INTERRUPTED = 130

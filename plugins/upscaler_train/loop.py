@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from upscaler_core import Interrupt, UpscalerError
+from upscaler_core import UpscalerError
+from upscaler_core.cli import Interrupt
 from upscaler_core.files import atomic_write
 from upscaler_core.pipeline import EnhancementStep
 from upscaler_train.checkpoints import STATE, load_state, restore_trainer, save_state, trainer_tensors, write_weights

@@ -16,7 +16,8 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from upscaler_core import Interrupt, UpscalerError
+from upscaler_core import UpscalerError
+from upscaler_core.cli import Interrupt
 from upscaler_core.pipeline import Spec
 from upscaler_tune.display import Display
 from upscaler_tune.recipe import write_recipe

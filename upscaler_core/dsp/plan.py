@@ -49,7 +49,11 @@ class Plan:
         reach: int | None = None,
     ) -> None:
         if reach is not None:  # until version 0.3, like the old names in plugins/compatibility.py
-            warnings.warn("Plan(reach=) is now called receptive_field", DeprecationWarning, stacklevel=2)
+            warnings.warn(
+                "Plan(reach=) is now called receptive_field; the old name is gone in version 0.3",
+                DeprecationWarning,
+                stacklevel=2,
+            )
             receptive_field = reach
         if receptive_field is None:
             raise TypeError("Plan() needs the argument receptive_field")
@@ -60,5 +64,9 @@ class Plan:
     @property
     def reach(self) -> int:
         """The old name of `receptive_field`."""
-        warnings.warn("Plan.reach is now called receptive_field", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            "Plan.reach is now called receptive_field; the old name is gone in version 0.3",
+            DeprecationWarning,
+            stacklevel=2,
+        )
         return self.receptive_field

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from upscaler_core.plugins.compatibility import length_multiple
 from upscaler_core.plugins.protocols import Conditions, Estimate
 
 MAX_DIFFERENCE_DB = -60
@@ -46,7 +47,8 @@ def fast_at_bfloat16() -> bool:
 
 def _difference_db(model: Any) -> float:
     """How much bfloat16 changes the output for a short chord, dB relative to float32's output."""
-    samples = -(-8192 // model.length_multiple) * model.length_multiple
+    multiple = length_multiple(model)
+    samples = -(-8192 // multiple) * multiple
     t = torch.arange(samples) / model.rate
     cutoff = model.rate / 6
     chord = sum(torch.sin(2 * math.pi * f * t) * 100 / f for f in torch.arange(440, cutoff, 220).tolist())

@@ -15,7 +15,7 @@ import pluggy
 
 from upscaler_core.errors import PluginError
 
-API_VERSION = 1
+API_VERSION = 2
 """Version of the plugin interface. It rises by one with each release in which plugins can do more than before. A plugin says
 in `api_version` for which version it is made."""
 
@@ -46,6 +46,7 @@ EXPORTS: dict[str, Renamed] = {
         "Finisher": "plugins.Finisher",
         "FusionStrategy": "plugins.FusionStrategy",
         "Grid": "StftConfig",
+        "Interrupt": "cli.Interrupt",
         "ID3_FRAMES": "files.ID3_FRAMES",
         "Loss": "plugins.Loss",
         "Metric": "plugins.Metric",
@@ -68,6 +69,7 @@ EXPORTS: dict[str, Renamed] = {
         "load_form": "pipeline.load_form",
         "near": "plugins.suggest",
         "open_source": "files.open_recording",
+        "run_app": "cli.run_app",
         "read_card": "models.read_card",
         "read_checkpoint": "models.read_checkpoint",
         "survey": "dsp.measure_bandwidth",

@@ -10,7 +10,7 @@ A plugin is a module that imports nothing heavy. It is registered as an entry po
     # upscaler_hello/plugin.py
     from upscaler_core import Component, hookimpl
 
-    api_version = 1
+    api_version = 2
 
     @hookimpl
     def upscaler_resamplers():

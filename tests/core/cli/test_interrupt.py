@@ -10,7 +10,7 @@ from upscaler_core.cli.interrupt import SIGNALS
 
 PROGRAM = """
 import signal, sys, time
-from upscaler_core import Interrupt
+from upscaler_core.cli import Interrupt
 
 former = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 try:

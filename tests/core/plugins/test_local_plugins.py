@@ -95,7 +95,7 @@ BROKEN = {
         HEAD + "@hookimpl\ndef upscaler_metrics():\n    return [Component('Not a Name', 'a:b')]\n",
         ":4: ValueError: component name 'Not a Name' is not lower-case words joined by hyphens",
     ),
-    "newer": ("api_version = 2\n" + HEAD + HALF, ": it is made for version 2 of the plugin interface"),
+    "newer": ("api_version = 3\n" + HEAD + HALF, ": it is made for version 3 of the plugin interface"),
     "dsp": (HEAD + HALF, ": the plugin name 'dsp' is already taken by ai-audio-upscaler"),
 }
 

@@ -1,4 +1,4 @@
-"""A plugin that was written for version 0.2.0, by the names of that version, works as before and only warns."""
+"""A plugin that was written for version 0.1, by the names of that version, works as before and only warns."""
 
 import types
 import warnings
@@ -158,7 +158,7 @@ def test_a_name_that_never_was_is_still_an_error(registry_of):
 
 
 def test_the_old_name_of_a_requested_interrupt_works():
-    from upscaler_core import Interrupt
+    from upscaler_core.cli import Interrupt
 
     with pytest.warns(DeprecationWarning, match="asked is now called requested"):
         assert Interrupt().asked is False

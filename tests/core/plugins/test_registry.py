@@ -38,9 +38,9 @@ BROKEN = {
         "options must be a subclass of upscaler_core.Options",
     ),
     "newer": (
-        "api_version = 2\n" + OFFER.format("'x'"),
+        "api_version = 3\n" + OFFER.format("'x'"),
         "register",
-        "it is made for version 2 of the plugin interface",
+        "it is made for version 3 of the plugin interface",
     ),
     "bad_version": (
         "api_version = '1'\n" + OFFER.format("'x'"),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from upscaler_core import Component, ModelOptions, hookimpl, option
 
-api_version = 1
+api_version = 2
 
 
 class BandEnvelopeOptions(ModelOptions):

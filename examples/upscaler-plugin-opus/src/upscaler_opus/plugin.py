@@ -5,7 +5,7 @@ from typing import Literal
 
 from upscaler_core import Component, Options, hookimpl, option
 
-api_version = 1
+api_version = 2
 
 
 class OpusOptions(Options):

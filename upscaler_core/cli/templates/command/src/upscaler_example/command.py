@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from upscaler_core import Options, discover, run_app
+from upscaler_core import Options, discover
+from upscaler_core.cli import run_app
 from upscaler_core.files import open_recording
 
 BLOCK = 65_536

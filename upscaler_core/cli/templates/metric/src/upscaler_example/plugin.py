@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from upscaler_core import Component, Options, hookimpl, option
 
-api_version = 1
+api_version = 2
 
 
 class SnrOptions(Options):
