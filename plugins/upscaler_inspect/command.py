@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from upscaler_core import InputError, Options, Registry, UpscalerError, UsageError, discover
-from upscaler_core.cli import run_app
-from upscaler_core.cli import exit_code
+from upscaler_core.cli import exit_code, run_app
 from upscaler_core.files import find_inputs
 
 if TYPE_CHECKING:

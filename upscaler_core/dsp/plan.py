@@ -70,3 +70,8 @@ class Plan:
             stacklevel=2,
         )
         return self.receptive_field
+
+
+def _warn(old: str) -> None:
+    message = f"{old} is now called receptive_field; the old name is gone in version 0.3"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)
