@@ -49,11 +49,7 @@ class Plan:
         reach: int | None = None,
     ) -> None:
         if reach is not None:  # until version 0.3, like the old names in plugins/compatibility.py
-            warnings.warn(
-                "Plan(reach=) is now called receptive_field; the old name is gone in version 0.3",
-                DeprecationWarning,
-                stacklevel=2,
-            )
+            _warn("Plan(reach=)")
             receptive_field = reach
         if receptive_field is None:
             raise TypeError("Plan() needs the argument receptive_field")
@@ -64,11 +60,7 @@ class Plan:
     @property
     def reach(self) -> int:
         """The old name of `receptive_field`."""
-        warnings.warn(
-            "Plan.reach is now called receptive_field; the old name is gone in version 0.3",
-            DeprecationWarning,
-            stacklevel=2,
-        )
+        _warn("Plan.reach")
         return self.receptive_field
 
 
