@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 KERNEL = 7
+"""Frames of each convolution."""
 HARMONICS = 16
-"""Sines, and as many cosines, of the cut-off's logarithm that the network receives."""
+"""Number of sines, and of cosines, that describe the cut-off's logarithm to the network."""
 
 
 class Block(nn.Module):

@@ -63,13 +63,11 @@ class Design:
     """Compute in float64."""
 
     def taps(self, rate_in: int, rate_out: int) -> Tensor:
-        """Return the impulse response at the input rate: float64 `[2 * receptive_field + 1]`, sum 1."""
+        """Return the impulse response at the input rate: float64 `[2 * half_length + 1]`, sum 1."""
         nyquist = min(rate_in, rate_out) / rate_in / 2
-        receptive_field = kaiser_half_length(self.attenuation_db, nyquist * (1 - self.edge))
+        half_length = kaiser_half_length(self.attenuation_db, nyquist * (1 - self.edge))
         cutoff = nyquist * (1 + self.edge) / 2
-        taps = kaiser_lowpass(
-            torch.arange(-receptive_field, receptive_field + 1), cutoff, receptive_field, self.attenuation_db
-        )
+        taps = kaiser_lowpass(torch.arange(-half_length, half_length + 1), cutoff, half_length, self.attenuation_db)
         return taps / taps.sum()
 
 

@@ -93,18 +93,16 @@ def test_equals_the_plain_sum(quality: str, a: int, b: int) -> None:
     """The naive method: each output is the sum of the samples around it times the Kaiser-windowed sinc."""
     design = poly(quality).resampler.design  # type: ignore[attr-defined]
     nyquist = min(a, b) / a / 2
-    receptive_field = math.ceil(
-        (design.attenuation_db - 7.95) / (2.285 * 2 * math.pi * nyquist * (1 - design.edge)) / 2
-    )
+    half_length = math.ceil((design.attenuation_db - 7.95) / (2.285 * 2 * math.pi * nyquist * (1 - design.edge)) / 2)
     beta, cutoff = 0.1102 * (design.attenuation_db - 8.7), nyquist * (1 + design.edge) / 2
 
     def h(t: np.ndarray) -> np.ndarray:
-        window = np.i0(beta * np.sqrt(np.clip(1 - (t / receptive_field) ** 2, 0, 1))) / np.i0(beta)
-        return np.where(np.abs(t) <= receptive_field, 2 * cutoff * np.sinc(2 * cutoff * t) * window, 0)
+        window = np.i0(beta * np.sqrt(np.clip(1 - (t / half_length) ** 2, 0, 1))) / np.i0(beta)
+        return np.where(np.abs(t) <= half_length, 2 * cutoff * np.sinc(2 * cutoff * t) * window, 0)
 
     x = noise(1, 6000 * max(1, a // b), F64)[0]
     out = poly(quality)(x, a, b).numpy()
     for n in np.linspace(0, len(out) - 1, 60).astype(int):
-        j = np.arange(max(0, int(n * a / b) - receptive_field - 1), min(len(x), int(n * a / b) + receptive_field + 2))
+        j = np.arange(max(0, int(n * a / b) - half_length - 1), min(len(x), int(n * a / b) + half_length + 2))
         # The polyphase design samples the kernel at the input rate; the aliases there are below the attenuation.
         assert abs(out[n] - x.numpy()[j] @ h(n * a / b - j)) < 3 * 10 ** (-design.attenuation_db / 20)

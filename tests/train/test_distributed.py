@@ -120,6 +120,7 @@ def deterministic(recipe):
     recipe["losses"].append(ADVERSARY)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_would_on_the_same_excerpts(pair, training):
     training.write(deterministic)
     process = pair.launch(TORCHRUN, "--set", "accumulate=2")
@@ -147,6 +148,7 @@ def test_parts_are_equal(training):
     assert "cannot be shared evenly, processes × accumulate being 1 × 3: write a multiple of 3" in done.stderr
 
 
+@pytest.mark.slow
 def test_weights_split_by_fsdp_are_trained_as_full_ones_would_be(pair, training):
     training.write(lambda recipe: (deterministic(recipe), recipe["losses"].pop()))
     pair.configure("FSDP", Block="Conv1d")
@@ -205,6 +207,7 @@ def test_an_interruption_of_any_process_is_that_of_all(pair, training):
     assert facts["progress"]["step"] == len(training.steps("two"))
 
 
+@pytest.mark.slow
 def test_a_killed_process_stops_the_run_which_any_number_of_processes_goes_on_with(pair, training):
     training.write(lambda recipe: recipe.update(batch=4, excerpts=60, save_minutes=0))
     pair.signal_second(pair.launch(TORCHRUN), signal.SIGKILL)

@@ -37,7 +37,7 @@ from upscaler_core.dsp.stft import StftConfig, istft, stft
 TINY = 1e-9
 """Least magnitude that `unit_phasor` divides by, so that 0 stays 0."""
 FAINT = 1e-5
-"""Magnitude around which `fading_phasor` fades, full scale ±1.0: the phase of anything fainter is rounding noise."""
+"""STFT magnitude around which `fading_phasor` fades; signals have full scale ±1.0. Fainter phases are rounding noise."""
 
 
 def unit_phasor(z: Tensor) -> Tensor:

@@ -95,11 +95,11 @@ def run(plan: Plan, stream: Stream, *, joint: bool = False, out: Tensor | None =
             for row, channel in zip(block.unfold(-1, plan.block_out, plan.block_out), tiles, strict=True):
                 row.copy_(plan.function(channel, start))
         block = block[:, : math.ceil(fresh * Fraction(plan.block_out, step))]
-        silence(block, flat[:, : fresh + 2 * receptive_field], plan)
+        zero_silence(block, flat[:, : fresh + 2 * receptive_field], plan)
         yield block
 
 
-def silence(out: Tensor, flat: Tensor, plan: Plan) -> None:
+def zero_silence(out: Tensor, flat: Tensor, plan: Plan) -> None:
     """Set output samples to zero, in place, where their complete receptive field is exactly silent.
 
     Args:
@@ -173,7 +173,7 @@ def crossfade(
                 fading = chunk[:, stride:]
                 tail = fading * (1 - fade_in[: fading.shape[-1]])
                 body = chunk[:, : min(stride, fresh - start)]
-                silence(body, flat[:, start:], Plan(function, stride, stride, context))
+                zero_silence(body, flat[:, start:], Plan(function, stride, stride, context))
                 yield body
 
 
@@ -207,7 +207,7 @@ def mute_silence(stream: Stream, reference: Stream, receptive_field: int) -> Ite
     for _, flat, fresh in windows(pairs, MUTE_BLOCK, receptive_field, receptive_field):
         channels = flat.shape[0] // 2
         out = flat[:channels, receptive_field : receptive_field + fresh].clone()
-        silence(out, flat[channels:], plan)
+        zero_silence(out, flat[channels:], plan)
         yield out
 
 

@@ -53,13 +53,11 @@ def flute(rate: int, seconds: float = 5.0) -> Tensor:
 
 def brickwall(x: Tensor, rate: int, cutoff_hz: float) -> Tensor:
     """A linear-phase low-pass: the complement of the pipeline's high-pass."""
-    receptive_field = filters.kaiser_half_length(100, 300 / rate)
-    taps = filters.kaiser_lowpass(
-        torch.arange(-receptive_field, receptive_field + 1), cutoff_hz / rate, receptive_field, 100
-    )
+    half_length = filters.kaiser_half_length(100, 300 / rate)
+    taps = filters.kaiser_lowpass(torch.arange(-half_length, half_length + 1), cutoff_hz / rate, half_length, 100)
     size = x.shape[-1] + len(taps) - 1
     y = torch.fft.irfft(torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps, size), size)
-    return y[:, receptive_field : receptive_field + x.shape[-1]].float()
+    return y[:, half_length : half_length + x.shape[-1]].float()
 
 
 def butterworth(x: Tensor, rate: int, cutoff_hz: float, order: int) -> Tensor:
