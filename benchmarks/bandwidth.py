@@ -106,7 +106,7 @@ def to_16_bits(x: Audio) -> Audio:
 def reaches(levels: torch.Tensor, rate: int, cutoff: float) -> bool:
     """Whether a clip has content up to a cut-off, as the module's docstring defines it."""
     bandwidth = find_bandwidth(levels, rate)
-    if (bandwidth.found and bandwidth.cutoff_hz < 1.1 * cutoff) or cutoff > 0.47 * rate:
+    if (bandwidth.has_edge and bandwidth.cutoff_hz < 1.1 * cutoff) or cutoff > 0.47 * rate:
         return False
     band = int(PER_OCTAVE * np.log2(cutoff / LOWEST_HZ))
     below = levels[:, band - PER_OCTAVE // 3 : band + 1].double()
@@ -197,7 +197,7 @@ def print_codecs(coders: list[str], coded: dict[str, list[Bandwidth]]) -> None:
     for label in coders:
         known = measure(*code(label, noise, 44_100)).cutoff_hz
         quantiles = np.quantile([bandwidth.cutoff_hz for bandwidth in coded[label]], (0.1, 0.5, 0.9))
-        edges = sum(bandwidth.found for bandwidth in coded[label])
+        edges = sum(bandwidth.has_edge for bandwidth in coded[label])
         cells = " | ".join(f"{value:.0f}" for value in quantiles)
         print(f"| {label} | {known:.0f} | {len(coded[label])} | {edges} | {cells} |")
 
@@ -242,14 +242,14 @@ def main() -> None:
             turn += 1
             y = lowpass(kind, x, rate, cutoff)
             result = measure(to_16_bits(y) if turn % 2 else y, rate)
-            errors[steep][kind, cutoff].append(result.cutoff_hz / point - 1 if result.found else None)
+            errors[steep][kind, cutoff].append(result.cutoff_hz / point - 1 if result.has_edge else None)
         for low_rate in RATES:
             point = SOXR_6DB * low_rate / 2
             if low_rate < rate and reaches(unchanged, rate, point):
                 y = soxr.resample(x, rate, low_rate, quality="VHQ")
                 for result in (measure(y, low_rate), measure(to_16_bits(y), low_rate)):
-                    resampled[low_rate].append(result.cutoff_hz / point - 1 if result.found else None)
-        if rate == 44_100 and not (own.found and own.cutoff_hz < 19_000):
+                    resampled[low_rate].append(result.cutoff_hz / point - 1 if result.has_edge else None)
+        if rate == 44_100 and not (own.has_edge and own.cutoff_hz < 19_000):
             for label in coders:
                 coded[label].append(measure(*code(label, x, rate)))
 

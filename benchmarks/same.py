@@ -3,7 +3,7 @@
     python benchmarks/same.py OLD NEW [--old-venv DIR] [--new-venv DIR] [--data shared/data/val] [--only NAME]
 
 OLD and NEW are checkouts. Each is run by the Python of its own virtual environment: `.venv` in the checkout, unless
-another one is given. Both must lie on this machine, since the last bits of a sum differ between processors.
+another one is arguments. Both must lie on this machine, since the last bits of a sum differ between processors.
 
 Every case runs the same commands in both, one after the other, and compares what came of them:
 
@@ -88,8 +88,8 @@ def recordings(folder: Path, root: Path) -> None:
     def at(rate: int, samples: np.ndarray, old: int) -> np.ndarray:
         """Keep every n-th sample, after a mean of n: crude, and the same on every machine."""
         step = max(1, round(old / rate))
-        whole = samples[: round(SECONDS * rate) * step]
-        return whole[: len(whole) // step * step].reshape(-1, step, whole.shape[1]).mean(1)
+        excerpt = samples[: round(SECONDS * rate) * step]
+        return excerpt[: len(excerpt) // step * step].reshape(-1, step, excerpt.shape[1]).mean(1)
 
     def write(name: str, samples: np.ndarray, rate: int, subtype: str | None = None) -> None:
         sf.write(folder / name, samples, rate, subtype=subtype)
@@ -124,8 +124,8 @@ def digest(path: Path) -> str:
 
 def files(folder: Path) -> Results:
     """Every file below a folder, hidden ones left out."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name[0] != ".")
-    return {str(path.relative_to(folder)): digest(path) for path in found}
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name[0] != ".")
+    return {str(path.relative_to(folder)): digest(path) for path in paths}
 
 
 def enhance(checkout: Checkout) -> Results:
@@ -160,11 +160,11 @@ def enhance(checkout: Checkout) -> Results:
 
 def inspect(checkout: Checkout) -> Results:
     """What `inspect` finds, a result for each file, and what enhance's JSON says."""
-    found = json.loads(checkout.upscaler("inspect", "in", "--json").stdout)
-    results = {entry["file"]: json.dumps(entry, sort_keys=True) for entry in found}
+    entries = json.loads(checkout.upscaler("inspect", "in", "--json").stdout)
+    results = {entry["file"]: json.dumps(entry, sort_keys=True) for entry in entries}
     summary = checkout.upscaler("enhance", "in", "--json", "-q", "-o", checkout.work / "json/", "--preset", "restore")
-    told = json.loads(TIMES.sub(b'"elapsed": 0', summary.stdout))
-    for entry in told["files"]:
+    report = json.loads(TIMES.sub(b'"elapsed": 0', summary.stdout))
+    for entry in report["files"]:
         text = json.dumps(entry, sort_keys=True).replace(str(checkout.work), "")
         results[f"summary of {entry['source']}"] = text
     return results
@@ -317,19 +317,22 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="a folder of recordings for evaluate; the examples' by default")
     parser.add_argument("--only", action="append", help="a case; may be repeated")
     parser.add_argument("--keep", type=Path, help="a folder for all that is made; OLD's part of it is used again")
-    given = parser.parse_args()
-    data = given.data.resolve() if given.data else None
+    arguments = parser.parse_args()
+    data = arguments.data.resolve() if arguments.data else None
     cases: dict[str, Callable[[Checkout], Results]] = {
         "enhance": enhance, "inspect": inspect, "train": train,
         "evaluate": lambda checkout: evaluate(checkout, data), "errors": errors,
     }  # fmt: skip
-    chosen = {name: case for name, case in cases.items() if not given.only or name in given.only}
-    base = given.keep.resolve() if given.keep else Path(tempfile.mkdtemp())
+    chosen = {name: case for name, case in cases.items() if not arguments.only or name in arguments.only}
+    base = arguments.keep.resolve() if arguments.keep else Path(tempfile.mkdtemp())
     differing = total = 0
     try:
         old, new = (
             Checkout(root.resolve(), (venv or root / ".venv").absolute(), base / side)
-            for root, venv, side in ((given.old, given.old_venv, "old"), (given.new, given.new_venv, "new"))
+            for root, venv, side in (
+                (arguments.old, arguments.old_venv, "old"),
+                (arguments.new, arguments.new_venv, "new"),
+            )
         )
         shutil.rmtree(new.work, ignore_errors=True)
         if not (base / "in").exists():
@@ -347,7 +350,7 @@ def main() -> int:
             print(f"{name}: {len(before) - len(set(wrong) & set(before))} of {len(before)} the same", flush=True)
             differing, total = differing + len(wrong), total + len(before)
     finally:
-        if not given.keep:
+        if not arguments.keep:
             shutil.rmtree(base, ignore_errors=True)
     print(f"in all: {total - differing} of {total} the same")
     return 1 if differing or not total else 0

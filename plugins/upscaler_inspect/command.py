@@ -137,9 +137,9 @@ def record(result: Inspection | Failure) -> dict[str, Any]:
         "clipped_runs": levels.clipped_runs,
         "dc": levels.dc,
         "cutoff_hz": bandwidth.cutoff_hz,
-        "edge": bandwidth.found,
-        "edge_drop_db": bandwidth.drop_db if bandwidth.found else None,
-        "edge_slope_db_per_octave": bandwidth.slope if bandwidth.found else None,
+        "edge": bandwidth.has_edge,
+        "edge_drop_db": bandwidth.drop_db if bandwidth.has_edge else None,
+        "edge_slope_db_per_octave": bandwidth.slope if bandwidth.has_edge else None,
         "lossy": result.lossy,
         "upsampled_from_hz": result.upsampled_from,
         "looks": result.looks,
@@ -170,7 +170,7 @@ def print_inspection(result: Inspection, last: bool) -> None:
         rows["DC offset"] = f"{100 * levels.dc:.2f} % of full scale"
     if levels.bits is not None and info.bits is not None and levels.bits < info.bits:
         rows["bits in use"] = f"{levels.bits} of {info.bits}"
-    if edge.found:
+    if edge.has_edge:
         rows["edge"] = f"{edge.cutoff_hz / 1000:.1f} kHz, {edge.slope:.0f} dB/octave, {edge.drop_db:.0f} dB deep"
     rows["looks"] = result.looks
     console = Console(highlight=False, soft_wrap=True)

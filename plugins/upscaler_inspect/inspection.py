@@ -54,7 +54,7 @@ class Inspection:
     @property
     def looks(self) -> str:
         """How the spectrum looks, in words that follow "looks"."""
-        if not self.bandwidth.found:
+        if not self.bandwidth.has_edge:
             return "uncut up to the Nyquist frequency"
         if self.lossy:
             return "cut off as by a lossy codec"

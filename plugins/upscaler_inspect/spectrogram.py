@@ -56,7 +56,7 @@ def draw(inspection: Inspection, target: Path, registry: Registry) -> None:
         vmax=top,
     )
     cutoff = inspection.bandwidth.cutoff_hz / 1000
-    if inspection.bandwidth.found:
+    if inspection.bandwidth.has_edge:
         axes.axhline(cutoff, color="white", linewidth=1, linestyle=(0, (6, 4)))
         label = f"{cutoff:.1f} kHz, {inspection.bandwidth.slope:.0f} dB/octave"
         below = cutoff > 0.93 * nyquist

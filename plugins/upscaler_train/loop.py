@@ -106,7 +106,7 @@ class TrainingRun:
                         self._score_and_write_weights()
 
                     # Save the state after each epoch, every few minutes, and when any process was interrupted.
-                    interrupted, save_is_due = any_process(self.accelerator, interrupt.asked, self._save_is_due())
+                    interrupted, save_is_due = any_process(self.accelerator, interrupt.requested, self._save_is_due())
                     if epoch_ended or interrupted or save_is_due:
                         self._save()
 

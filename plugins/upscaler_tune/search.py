@@ -74,7 +74,7 @@ class Search:
         """
         with Interrupt() as interrupt:
             try:
-                while not interrupt.asked and self._start_trials():
+                while not interrupt.requested and self._start_trials():
                     for trial, training in list(self.running.items()):
                         self._follow(trial, training)
                     for trial in self.queue.beat(self.running):
@@ -84,7 +84,7 @@ class Search:
                 stop(self.running.values())
                 for trial in self.running:
                     self.queue.requeue(trial)
-        return not interrupt.asked
+        return not interrupt.requested
 
     def _start_trials(self) -> bool:
         """Once in a while, start trials; return whether the search goes on."""

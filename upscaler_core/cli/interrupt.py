@@ -38,6 +38,6 @@ class Interrupt:
     @property
     def asked(self) -> bool:
         """The old name of `requested`."""
-        # Version 0.3 takes it out, as `plugins/compatibility.py` says of all old names.
-        warnings.warn("Interrupt.asked is now called requested", DeprecationWarning, stacklevel=2)
+        message = "Interrupt.asked is now called requested; the old name is gone in version 0.3"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
         return self.requested

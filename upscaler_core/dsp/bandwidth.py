@@ -117,11 +117,6 @@ class Bandwidth:
         return self.slope > 0
 
     @property
-    def found(self) -> bool:
-        """The old name of `has_edge`."""
-        return self.has_edge
-
-    @property
     def begin_hz(self) -> float:
         """Where the edge has fallen by 0.3 dB, Hz. It is far below the cut-off of a soft edge.
 

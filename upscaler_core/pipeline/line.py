@@ -149,8 +149,8 @@ class SignalLine:
         """What the models add to a baseline at one of their rates; the result is at that rate too."""
         step = self.enhancement
         source, reference = tee(stream)
-        kept, baseline = tee(step.to_models(block) for block in source)
-        added = zip_blocks(torch.sub, self._fused(baseline, edge, model_rate), kept)
+        subtrahend, baseline = tee(step.to_models(block) for block in source)
+        added = zip_blocks(torch.sub, self._fused(baseline, edge, model_rate), subtrahend)
         if plan := step.added_band_plan(model_rate, edge):
             added = run(plan, added)
         return mute_silence(
