@@ -116,7 +116,7 @@ def _events(
         overwrite=options.overwrite or options.resume,
         skip_existing=options.skip_existing,
         strict=options.strict,
-        pipeline=manifest.pipeline if manifest else "",
+        pipeline_hash=manifest.pipeline_hash if manifest else "",
     )
     records = manifest.read() if manifest and options.resume else {}
     with_records = (replace(job, before=records.get(job.name)) for job in jobs)

@@ -100,12 +100,12 @@ class Manifest:
 
     Args:
         folder: the folder of the outputs.
-        pipeline: from `pipeline_hash`.
+        pipeline_hash: what the function `pipeline_hash` returns.
         shard: which files this run does.
     """
 
-    def __init__(self, folder: Path, pipeline: str, shard: Shard = EVERYTHING) -> None:
-        self.folder, self.pipeline, self.shard = folder, pipeline, shard
+    def __init__(self, folder: Path, pipeline_hash: str, shard: Shard = EVERYTHING) -> None:
+        self.folder, self.pipeline_hash, self.shard = folder, pipeline_hash, shard
         part = f"-{shard.index}-of-{shard.count}" if shard.count > 1 else ""
         self.path = folder / f".upscaler{part}.jsonl"
 
@@ -127,7 +127,7 @@ class Manifest:
     def _parsed(self, line: bytes) -> Record | None:
         try:
             data = json.loads(line)
-            if data["pipeline"] != self.pipeline or data["name"] not in self.shard:
+            if data["pipeline"] != self.pipeline_hash or data["name"] not in self.shard:
                 return None
             source, output = Fingerprint(**data["source"]), Fingerprint(**data["output"])
             return Record(data["name"], self.folder / data["target"], source, output)
@@ -141,7 +141,7 @@ class Manifest:
             OutputError: it cannot be written.
         """
         data: dict[str, Any] = {"name": record.name, "target": record.target.relative_to(self.folder).as_posix()}
-        data |= {"pipeline": self.pipeline, "source": asdict(record.source), "output": asdict(record.output)}
+        data |= {"pipeline": self.pipeline_hash, "source": asdict(record.source), "output": asdict(record.output)}
         line = json.dumps(data).encode() + b"\n"
         try:
             with self.path.open("a+b", buffering=0) as file:

@@ -40,7 +40,7 @@ class JobSettings:
         overwrite: replace outputs that exist.
         skip_existing: leave out files whose outputs exist.
         strict: refuse a damaged source instead of decoding what is there.
-        pipeline: from `pipeline_hash`, where finished files are to be recorded.
+        pipeline_hash: what the function `pipeline_hash` returns, where finished files are to be recorded.
         folder: where relative paths begin; empty = the working folder.
     """
 
@@ -49,7 +49,7 @@ class JobSettings:
     overwrite: bool = False
     skip_existing: bool = False
     strict: bool = False
-    pipeline: str = ""
+    pipeline_hash: str = ""
     folder: str = ""
 
 
@@ -67,7 +67,7 @@ class Worker:
     threads.
 
     Raises:
-        UpscalerError: the pipeline cannot be assembled, or is not the one of `settings.pipeline`.
+        UpscalerError: the pipeline cannot be assembled, or is not the one of `settings.pipeline_hash`.
     """
 
     def __init__(self, settings: JobSettings) -> None:
@@ -78,7 +78,8 @@ class Worker:
         torch.set_num_threads(1)
         self.registry = discover().add_files(settings.spec.plugins)
         self.settings = settings = replace(settings, spec=with_checked_options(settings.spec, self.registry))
-        if settings.pipeline and pipeline_hash(settings.spec, self.registry, settings.device) != settings.pipeline:
+        expected = settings.pipeline_hash
+        if expected and pipeline_hash(settings.spec, self.registry, settings.device) != expected:
             raise UpscalerError(f"{gethostname()} has other weights, or other versions, than the run was started with")
         self.pipeline: Pipeline = assemble(settings.spec, self.registry, settings.device)
 
@@ -122,7 +123,7 @@ class Worker:
             if dry_run:
                 return expected_result(recording(), output)
             result = convert(self.pipeline, recording(), output, strict=settings.strict, on_event=on_event)
-        if settings.pipeline:
+        if settings.pipeline_hash:
             source = Fingerprint.of(job.source)
             if (source.size, source.mtime_ns) == before:  # nobody wrote to it meanwhile
                 on_event(Recorded(job.source, Record(job.name, output.path, source, Fingerprint.of(output.path))))

@@ -88,14 +88,14 @@ def test_a_dry_run_says_the_same_and_writes_nothing():
 
 def test_a_record_counts_for_its_own_output_only():
     pipeline = pipeline_hash(SPEC, discover(), "cpu")
-    first, events = do(job("a.wav", "out"), pipeline=pipeline, overwrite=True)
+    first, events = do(job("a.wav", "out"), pipeline_hash=pipeline, overwrite=True)
     (record,) = (event.record for event in events if isinstance(event, Recorded))
     assert record.target == first.target == Path("out.flac")
-    again, _ = do(job("a.wav", "out", None, record), pipeline=pipeline, overwrite=True)
+    again, _ = do(job("a.wav", "out", None, record), pipeline_hash=pipeline, overwrite=True)
     assert again == Skipped(Path("a.wav"), Path("out.flac"))
     elsewhere = dataclasses.replace(record, target=Path("out.wav"))
     Path("out.wav").write_bytes(Path("out.flac").read_bytes())
-    result, _ = do(job("a.wav", "out", None, elsewhere), pipeline=pipeline, overwrite=True)
+    result, _ = do(job("a.wav", "out", None, elsewhere), pipeline_hash=pipeline, overwrite=True)
     assert isinstance(result, Finished), "what was made under another name is not this output"
-    result, _ = do(job("a.wav", "out.mp3", ".mp3", record), pipeline=pipeline, overwrite=True)
+    result, _ = do(job("a.wav", "out.mp3", ".mp3", record), pipeline_hash=pipeline, overwrite=True)
     assert isinstance(result, Finished) and result.target == Path("out.mp3")
