@@ -49,7 +49,7 @@ def band_level(log_magnitude: Tensor, band: Tensor, *, as_product: bool = False)
         `[..., 1, frame]`.
     """
     total = band.float().mT @ log_magnitude if as_product else (log_magnitude * band).sum(-2, keepdim=True)
-    return total / band.sum(-2, keepdim=True).clamp(min=1)
+    return total / band.float().sum(-2, keepdim=True).clamp(min=1)  # float: a bfloat16 total must not stay one
 
 
 def tilted_log_magnitude(level: Tensor, octaves: Tensor) -> Tensor:
