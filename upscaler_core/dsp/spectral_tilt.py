@@ -48,8 +48,10 @@ def band_level(log_magnitude: Tensor, band: Tensor, *, as_product: bool = False)
     Returns:
         `[..., 1, frame]`.
     """
-    total = band.float().mT @ log_magnitude if as_product else (log_magnitude * band).sum(-2, keepdim=True)
-    return total / band.sum(-2, keepdim=True).clamp(min=1)
+    weights = band.float()
+    total = weights.mT @ log_magnitude if as_product else (log_magnitude * weights).sum(-2, keepdim=True)
+    # The count is float32, so that the quotient is, too, where autocast has computed the product in bfloat16.
+    return total / weights.sum(-2, keepdim=True).clamp(min=1)
 
 
 def tilted_log_magnitude(level: Tensor, octaves: Tensor) -> Tensor:
