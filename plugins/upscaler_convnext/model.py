@@ -74,7 +74,7 @@ class SpectralConvNeXt(nn.Module):
         magnitude = self._log_magnitude(baseline, conditions)
         if self.training:
             return Estimate(log_magnitude=magnitude, grid=STFT)
-        begin = edge_begin(conditions)
+        begin = conditions.edge_hz
         above = (frequencies(conditions) >= begin[:, None])[:, None, :, None]
         magnitude = magnitude + above * emphasis(magnitude, above, self.options.emphasis)
         return Estimate(add_phases(magnitude, baseline, STFT, begin, conditions.rate, self.options.iterations))
@@ -82,7 +82,7 @@ class SpectralConvNeXt(nn.Module):
     def _log_magnitude(self, baseline: Tensor, conditions: Conditions) -> Tensor:
         """`[batch, 1, time]` -> log-magnitude `[batch, 1, bin, frame]`."""
         source = stft(baseline, STFT).abs().clamp(min=SILENCE).log()[:, 0]
-        f, begin = frequencies(conditions), edge_begin(conditions)
+        f, begin = frequencies(conditions), conditions.edge_hz
         below = (f < begin[:, None])[..., None]
         inputs = (source - CENTRE) / SPREAD * below
         with computing(self):
@@ -124,11 +124,6 @@ def emphasis(magnitude: Tensor, above: Tensor, share: float) -> Tensor:
     level = (magnitude.clamp(min=math.log(SILENCE)) * above).sum(-2) / above.sum(-2).clamp(min=1)
     usual = avg_pool1d(level, 2 * AROUND + 1, stride=1, padding=AROUND, count_include_pad=False)
     return (share * (level - usual)).clamp(0, MAX_EMPHASIS)[:, :, None]
-
-
-def edge_begin(conditions: Conditions) -> Tensor:
-    """What the model takes as the cut-off, `[batch]`, Hz: where the edge begins, so that a soft edge leaves no hole."""
-    return conditions.cutoff_hz if conditions.begin_hz is None else conditions.begin_hz
 
 
 def frequencies(conditions: Conditions) -> Tensor:

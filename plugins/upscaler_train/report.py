@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from upscaler_core import StftConfig, stft
 from upscaler_core.files import atomic_write
 from upscaler_train.display import Throughput
 from upscaler_train.scoring import Scores, mean_score
@@ -184,8 +185,7 @@ def _draw_spectrograms(path: Path, signals: Mapping[str, Tensor], rate: int) -> 
 
 
 def _level_db(signal: Tensor) -> Tensor:
-    spectrum = torch.stft(signal, N_FFT, HOP, window=torch.hann_window(N_FFT), return_complex=True)
-    return 20 * torch.log10(spectrum.abs() + 1e-6)
+    return 20 * torch.log10(stft(signal, StftConfig(N_FFT, HOP), pad="mirror").abs() + 1e-6)
 
 
 def _figure(width: float, height: float) -> Any:

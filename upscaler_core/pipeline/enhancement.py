@@ -106,16 +106,11 @@ class EnhancementStep:
         """The baseline with what `fused` adds above each item's edge; all `[batch, 1, time]`."""
         if not self.keep_source_band:
             return fused
-        return baseline + filters.highpass(fused - baseline, edge_hz(conditions), conditions.rate)
+        return baseline + filters.highpass(fused - baseline, conditions.edge_hz, conditions.rate)
 
     def added_band_plan(self, rate: int, edge: Bandwidth) -> Plan | None:
         """The same filter for streams at `rate` Hz; None where nothing is filtered."""
         return filters.highpass_plan(rate, edge.begin_hz) if self.keep_source_band else None
-
-
-def edge_hz(conditions: Conditions) -> Tensor:
-    """From where what is added is kept, `[batch]`, Hz: where the edge begins, or the cut-off where that is not known."""
-    return conditions.cutoff_hz if conditions.begin_hz is None else conditions.begin_hz
 
 
 def _in_float32(estimate: Estimate) -> Estimate:

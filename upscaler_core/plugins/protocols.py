@@ -46,8 +46,12 @@ class Conditions:
     bandwidth_hz: Tensor | None = None
     """`[batch]`, in training only: the frequency at which each target's own content ends, Hz."""
     begin_hz: Tensor | None = None
-    """`[batch]`: the frequency at which each item's edge begins, Hz. What models add is used from here up. None = at the
-    cut-off."""
+    """`[batch]`: the frequency at which each item's edge begins, Hz; None where it is not known."""
+
+    @property
+    def edge_hz(self) -> Tensor:
+        """`[batch]`: from here up what models add is used, Hz. It is where the edge begins, or else the cut-off."""
+        return self.cutoff_hz if self.begin_hz is None else self.begin_hz
 
 
 @dataclass(frozen=True)
