@@ -4,9 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
-from upscaler_core import OutputError, UsageError
-from upscaler_core.jobs.manifest import EVERYTHING, Fingerprint, Manifest, Record, Shard
+from upscaler_core import OutputError, UsageError, discover
+from upscaler_core.jobs import manifest
+from upscaler_core.jobs.manifest import EVERYTHING, Fingerprint, Manifest, Record, Shard, pipeline_hash
+from upscaler_core.models import Card, write_checkpoint
+from upscaler_core.pipeline.check import load
 
 
 def record(folder: Path, name: str) -> Record:
@@ -125,3 +129,37 @@ def test_shards_are_written_as_i_of_n():
     for wrong in ("", "3", "0/3", "4/3", "-1/3", "1/0", "a/b", "1/2/3", "1.0/2"):
         with pytest.raises(UsageError, match="write I/N"):
             Shard.parse(wrong)
+
+
+def test_a_file_stays_in_its_shard_whatever_other_files_there_are():
+    names = [f"album {a}/{t:02} – é.flac" for a in range(100) for t in range(10)] + [os.fsdecode(b"caf\xe9.wav")]
+    shards = [Shard(index, 7) for index in range(1, 8)]
+    sizes = [sum(name in shard for name in names) for shard in shards]
+    assert sum(sizes) == len(names) and min(sizes) > 100
+    assert "album 0/00 – é.flac" in Shard(3, 7)
+
+
+def test_the_pipeline_hash_is_of_all_that_decides_the_bytes(tmp_path, monkeypatch):
+    def hashed(text="", device="cpu"):
+        (tmp_path / "p.yaml").write_text("version: 1\n" + text)
+        return pipeline_hash(load(tmp_path / "p.yaml", discover()), discover(), device)
+
+    model = "models: {m: {use: waveform-unet, checkpoint: w.safetensors, base_channels: 16}}\n"
+    card = Card(component="waveform-unet", rate=48_000)
+    write_checkpoint(tmp_path / "w.safetensors", {"x": torch.zeros(3)}, card)
+    plain, first = hashed(), hashed(model)
+    assert plain == hashed("output: elsewhere/\ninput: [a.wav]\nresampler: {use: poly-sinc-hq}\n")
+    assert first == hashed(model)
+    write_checkpoint(tmp_path / "w.safetensors", {"x": torch.ones(3)}, card)
+    others = [
+        hashed(model),
+        hashed("target_rate: 48000\n"),
+        hashed("target_rate: 96000\n"),  # asked for, and so it is refused where a format lacks it
+        hashed("resampler: {use: poly-sinc-hq, dsp_quality: fast}\n"),
+        hashed("finish: [{use: limiter}]\n"),
+        hashed("seed: 1\n"),
+        hashed(device="cuda"),
+    ]
+    monkeypatch.setattr(manifest, "version", lambda name: "0.0")
+    others.append(hashed())
+    assert len({plain, first, *others}) == 2 + len(others)

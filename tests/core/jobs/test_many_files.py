@@ -14,13 +14,11 @@ import psutil
 import pytest
 import soundfile as sf
 
-from upscaler_core import discover
-from upscaler_core.jobs import engines, manifest
+from upscaler_core.jobs import engines
 from upscaler_core.jobs.events import Skipped
 from upscaler_core.jobs.planning import Job
 from upscaler_core.jobs.worker import JobSettings
-from upscaler_core.models import Card, write_checkpoint
-from upscaler_core.pipeline import spec
+from upscaler_core.pipeline.spec import PipelineSpec
 
 PIPELINE = "version: 1\ntarget_rate: 48000\nresampler: {use: poly-sinc-hq, dsp_quality: fast}\n"
 MANIFEST = ".upscaler.jsonl"
@@ -113,34 +111,6 @@ def test_after_a_kill_resume_does_the_rest(upscaler, folder):
     assert (folder / "out" / MANIFEST).read_bytes().startswith(recorded)
 
 
-def test_the_pipeline_hash_is_of_all_that_decides_the_bytes(tmp_path, monkeypatch):
-    def hashed(text="", device="cpu"):
-        (tmp_path / "p.yaml").write_text("version: 1\n" + text)
-        return manifest.pipeline_hash(spec.load(tmp_path / "p.yaml", discover()), discover(), device)
-
-    model = "models: {m: {use: waveform-unet, checkpoint: w.safetensors, base_channels: 16}}\n"
-    card = Card(component="waveform-unet", rate=48_000)
-    import torch
-
-    write_checkpoint(tmp_path / "w.safetensors", {"x": torch.zeros(3)}, card)
-    plain, first = hashed(), hashed(model)
-    assert plain == hashed("output: elsewhere/\ninput: [a.wav]\nresampler: {use: poly-sinc-hq}\n")
-    assert first == hashed(model)
-    write_checkpoint(tmp_path / "w.safetensors", {"x": torch.ones(3)}, card)
-    others = [
-        hashed(model),
-        hashed("target_rate: 48000\n"),
-        hashed("target_rate: 96000\n"),  # asked for, and so it is refused where a format lacks it
-        hashed("resampler: {use: poly-sinc-hq, dsp_quality: fast}\n"),
-        hashed("finish: [{use: limiter}]\n"),
-        hashed("seed: 1\n"),
-        hashed(device="cuda"),
-    ]
-    monkeypatch.setattr(manifest, "version", lambda name: "0.0")
-    others.append(hashed())
-    assert len({plain, first, *others}) == 2 + len(others)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -203,14 +173,6 @@ def test_shards_share_the_files_out(upscaler, folder):
     assert "8 skipped" in upscaler("run", "p.yaml", "in", "-o", "out", "--resume").stdout
 
 
-def test_a_file_stays_in_its_shard_whatever_other_files_there_are():
-    names = [f"album {a}/{t:02} – é.flac" for a in range(100) for t in range(10)] + [os.fsdecode(b"caf\xe9.wav")]
-    shards = [manifest.Shard(index, 7) for index in range(1, 8)]
-    sizes = [sum(name in shard for name in names) for shard in shards]
-    assert sum(sizes) == len(names) and min(sizes) > 100
-    assert "album 0/00 – é.flac" in manifest.Shard(3, 7)
-
-
 # Clusters
 
 
@@ -227,7 +189,7 @@ def test_no_more_jobs_are_taken_than_there_is_room_for(tmp_path):
 
     with ThreadPoolExecutor(4) as pool:
         submit = lambda job, settings: pool.submit(lambda: [Skipped(job.source, job.target)])  # noqa: E731
-        for _ in engines._on_cluster(jobs(), JobSettings(spec.PipelineSpec(version=1)), 4, submit):
+        for _ in engines._on_cluster(jobs(), JobSettings(PipelineSpec(version=1)), 4, submit):
             finished += 1
     assert (finished, most) == (1_000, 4)
 
