@@ -26,7 +26,7 @@ from upscaler_train.data.excerpts import Batch, Excerpts
 from upscaler_train.data.recordings import Recording, RecordingCache
 from upscaler_train.display import Display
 from upscaler_train.recipe import RecipeSpec
-from upscaler_train.setup import TrainingSetup, set_up
+from upscaler_train.run_setup import TrainingSetup, set_up
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COUNT = 200

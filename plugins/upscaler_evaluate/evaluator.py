@@ -25,7 +25,7 @@ from upscaler_evaluate.references import ReferenceRecording, read_recording
 BASELINE = "resampler alone"
 NULL = "null: tilted noise"
 MEAN_LIMIT_HZ = 48_000
-"""Recordings of a higher sample rate count as a kind of their own, and not in the mean over all."""
+"""Recordings of a higher sample rate are listed as a kind of their own, and left out of the mean over all."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from upscaler_core import InputError
 from upscaler_evaluate.evaluator import EvaluationFailure, EvaluationSettings, Evaluator, Score, evaluate_all
 from upscaler_evaluate.json_file import write_json
-from upscaler_evaluate.means import mean_scores
+from upscaler_evaluate.mean_scores import mean_scores
 from upscaler_evaluate.references import ReferenceRecording, find_references
 from upscaler_evaluate.table import print_tables
 

@@ -16,7 +16,7 @@ from upscaler_core.files import atomic_write
 from upscaler_core.plugins import Metric
 from upscaler_evaluate.evaluator import MEAN_LIMIT_HZ, NULL, Evaluator
 from upscaler_evaluate.formatting import format_khz, format_number, heading
-from upscaler_evaluate.means import MeanScores, beats_null
+from upscaler_evaluate.mean_scores import MeanScores, beats_null
 from upscaler_evaluate.references import ReferenceRecording, read_recording
 from upscaler_evaluate.spectrogram_image import levels, render
 from upscaler_evaluate.verdicts import ACCEPTABLE_SSIM, LSD_VERDICTS, verdicts

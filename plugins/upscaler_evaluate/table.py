@@ -12,7 +12,7 @@ from rich.text import Text
 from upscaler_core.plugins import Metric
 from upscaler_evaluate.evaluator import NULL
 from upscaler_evaluate.formatting import format_khz, format_number, heading
-from upscaler_evaluate.means import MeanScores, beats_null
+from upscaler_evaluate.mean_scores import MeanScores, beats_null
 from upscaler_evaluate.verdicts import verdicts
 
 PIPE_WIDTH = 200

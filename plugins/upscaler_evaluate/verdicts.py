@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from upscaler_evaluate.formatting import format_khz, format_number
-from upscaler_evaluate.means import ALL, MeanScores
+from upscaler_evaluate.mean_scores import ALL, MeanScores
 
 LSD_VERDICTS = ((1.5, "exceptional"), (2.5, "excellent"), (4.0, "good"))
 """Upper limits of the log-spectral distance and their words (white paper §5.1). Above the last one it is `minimal`."""

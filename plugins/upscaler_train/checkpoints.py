@@ -22,7 +22,7 @@ from upscaler_core.models import Card, write_checkpoint
 from upscaler_train.distributed import distribute_like, full_tensor
 from upscaler_train.recipe import RecipeSpec
 from upscaler_train.step import Trainer
-from upscaler_train.system import System
+from upscaler_train.training_system import System
 
 STATE = "state.safetensors"
 PIPELINE = "pipeline.yaml"

@@ -77,7 +77,7 @@ def train(
     from upscaler_train.distributed import reporting_lost_processes
     from upscaler_train.loop import TrainingRun
     from upscaler_train.recipe import RecipeSpec, check_folder
-    from upscaler_train.setup import set_up
+    from upscaler_train.run_setup import set_up
 
     registry = discover()
     changes = [*(settings or []), *([f"epochs={epochs}"] if epochs else [])]

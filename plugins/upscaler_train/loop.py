@@ -24,10 +24,10 @@ from upscaler_train.display import Display, Throughput
 from upscaler_train.distributed import any_process, from_main_process
 from upscaler_train.recipe import RECIPE, recipe_yaml
 from upscaler_train.report import TrainingLog, read_log, write_report
+from upscaler_train.run_setup import TrainingSetup
 from upscaler_train.scoring import Scores, mean_score
-from upscaler_train.setup import TrainingSetup
 from upscaler_train.step import StepResult
-from upscaler_train.system import System
+from upscaler_train.training_system import System
 
 MAX_BAD_STEPS = 10
 """A run ends after so many steps in a row whose loss or gradient is not a number."""

@@ -14,7 +14,7 @@ from upscaler_core.dsp import Resample, lowpass
 from upscaler_core.plugins import Metric
 from upscaler_train.data.recordings import Recording
 from upscaler_train.recipe import ScoringSpec
-from upscaler_train.system import System
+from upscaler_train.training_system import System
 
 Scores = dict[str, float]
 """The mean score of all clips, by cut-off in Hz."""

@@ -19,7 +19,7 @@ from upscaler_core.dsp import lowpass
 from upscaler_train.data.excerpts import Batch, seed_of
 from upscaler_train.distributed import FullTensors, full_tensor, prepare
 from upscaler_train.recipe import OptimizerSpec, RecipeSpec
-from upscaler_train.system import Critic, Objective, System
+from upscaler_train.training_system import Critic, Objective, System
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -149,13 +149,13 @@ class Trainer:
 
     def _apply(self, finite: bool) -> bool:
         """Change the weights if everything is finite; return whether they changed."""
-        if finite or self.accelerator.scaler:  # the scaler skips what is not finite by itself, and then scales less
+        if finite or self.accelerator.scaler:  # a scaler is stepped even then: it skips the update and lowers its scale
             self.optimizer.step()
         self.optimizer.zero_grad()
         applied = finite and not self.optimizer.step_was_skipped
         if applied:
             self.average.update_parameters(FullTensors(self.unwrapped))
-        else:  # running statistics may contain values that are not finite
+        else:  # the forward pass may have put NaN into running statistics
             for buffer, good in zip(self.unwrapped.buffers(), self.averaged.buffers(), strict=True):
                 buffer.copy_(good)
         return applied

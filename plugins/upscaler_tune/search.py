@@ -22,12 +22,12 @@ from upscaler_core.pipeline import Spec
 from upscaler_tune.display import Display
 from upscaler_tune.recipe import write_recipe
 from upscaler_tune.search_space import SearchSpace
-from upscaler_tune.training import Training, stop
 from upscaler_tune.trial_queue import EXIT_CODE, FOLDER, TrialQueue, counted, failure_reason
+from upscaler_tune.trial_training import Training, stop
 
 TRAINING_SECONDS, STORAGE_SECONDS = 0.1, 1.0
 """Time between two checks of the trainings, and of the storage."""
-HOPELESS = 3
+MAX_FIRST_FAILURES = 3
 """If so many trials fail before one succeeds, the recipe is wrong, and the search ends."""
 INTERRUPTED = 130
 """Exit code of a training that was interrupted by Ctrl-C."""
@@ -77,7 +77,7 @@ class Search:
                 while not interrupt.requested and self._start_trials():
                     for trial, training in list(self.running.items()):
                         self._follow(trial, training)
-                    for trial in self.queue.beat(self.running):
+                    for trial in self.queue.renew_heartbeats(self.running):
                         self._stop(trial)
                     time.sleep(TRAINING_SECONDS)
             finally:
@@ -148,7 +148,7 @@ class Search:
     def _raise_if_hopeless(self) -> None:
         ended = [trial for trial in counted(self.queue.trials) if trial.state != TrialState.RUNNING]
         reasons = [failure_reason(trial) for trial in ended]
-        if len(ended) >= min(HOPELESS, self.queue.total) and all(reasons):
+        if len(ended) >= min(MAX_FIRST_FAILURES, self.queue.total) and all(reasons):
             codes = {trial.user_attrs.get(EXIT_CODE, 1) for trial in ended}
             error = UpscalerError(f"no training can be done by this recipe: {reasons[-1]}")
             error.exit_code = codes.pop() if len(codes) == 1 else 1

@@ -63,7 +63,7 @@ class TrialQueue:
         trials = counted(self.trials)
         return len(trials) < self.total or any(trial.state == TrialState.RUNNING for trial in trials)
 
-    def beat(self, own: Iterable[Trial]) -> list[Trial]:
+    def renew_heartbeats(self, own: Iterable[Trial]) -> list[Trial]:
         """Renew the heartbeats of this process's trials, and queue the lost ones of others again, once in a while.
 
         Returns:
@@ -72,17 +72,17 @@ class TrialQueue:
         if time.monotonic() < self._next_heartbeat:
             return []
         self._next_heartbeat = time.monotonic() + self.grace / 4
-        taken, numbers = [], set()
+        lost_to_others, numbers = [], set()
         for trial in own:
             numbers.add(trial.number)
             try:
                 trial.set_user_attr(HEARTBEAT, time.time())
             except UpdateFinishedTrialError:
-                taken.append(trial)
+                lost_to_others.append(trial)
         for other in self.trials:
             if other.state == TrialState.RUNNING and other.number not in numbers and self._is_lost(other):
                 self.requeue(other)
-        return taken
+        return lost_to_others
 
     def _is_lost(self, trial: FrozenTrial) -> bool:
         heartbeat = trial.user_attrs.get(HEARTBEAT)

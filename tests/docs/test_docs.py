@@ -13,8 +13,8 @@ import pytest
 from conftest import ROOT, Upscaler
 
 from upscaler_core import Kind, discover
-from upscaler_core.pipeline.check import check, load
-from upscaler_core.pipeline.document import parse
+from upscaler_core.pipeline.loading import check, load
+from upscaler_core.pipeline.yaml_document import parse
 from upscaler_core.plugins import hookspecs
 from upscaler_core.plugins.compatibility import EXPORTS
 

@@ -10,8 +10,8 @@ from conftest import ROOT
 from upscaler_core import discover
 from upscaler_core.pipeline import load_form
 from upscaler_train.recipe import RecipeSpec
-from upscaler_train.setup import build_models
-from upscaler_train.system import Objective
+from upscaler_train.run_setup import build_models
+from upscaler_train.training_system import Objective
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples" / "recipes").glob("*.yaml")), ids=lambda p: p.stem)

@@ -10,7 +10,7 @@ from upscaler_core.dsp import measure_bandwidth
 from upscaler_core.pipeline import EnhancementStep
 from upscaler_train.recipe import ScoringSpec
 from upscaler_train.scoring import Scoring
-from upscaler_train.system import System
+from upscaler_train.training_system import System
 
 RATE = 48_000
 

@@ -17,7 +17,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from upscaler_core.cli import check, models, plugins, run
+from upscaler_core.cli import check, doctor, models, plugins, run
 from upscaler_core.cli.error_handling import print_error, with_error_handling
 from upscaler_core.errors import UnknownComponent, UpscalerError
 from upscaler_core.plugins.components import Kind, suggest
@@ -46,7 +46,7 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("schema")(with_error_handling(check.schema))
     app.add_typer(plugins.app, name="plugins")
     app.add_typer(models.app, name="models")
-    app.command("doctor")(with_error_handling(check.doctor))
+    app.command("doctor")(with_error_handling(doctor.doctor))
     for entry in registry.of(Kind.COMMAND):
         name = registry.name_of(entry)
         settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}

@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill during long work: the work answers them between two steps."""
+"""Ctrl-C, SIGTERM and SIGHUP end long work after its current step."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from upscaler_core.cli import scaffold
 from upscaler_core.cli.error_handling import with_error_handling
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
 from upscaler_core.plugins.components import Component, suggest
-from upscaler_core.plugins.config import Config, read_config, write_config
 from upscaler_core.plugins.registry import Entry, PluginInfo, Registry, discover
+from upscaler_core.plugins.user_config import Config, read_config, write_config
 
 app = typer.Typer(
     help="List, show, check and write plugins.",

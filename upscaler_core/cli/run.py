@@ -1,4 +1,4 @@
-"""The commands `upscaler run` and `upscaler enhance`. `process.py` does the work, and is imported when a command runs."""
+"""The commands `upscaler run` and `upscaler enhance`. `processing.py` does the work, and is imported when a command runs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def run(
     options: ProcessingOptions,
 ) -> None:
     """Send files through a pipeline file."""
-    from upscaler_core.cli.process import process
+    from upscaler_core.cli.processing import process_files
 
-    process(pipeline, inputs or [], options)
+    process_files(pipeline, inputs or [], options)
 
 
 @with_processing_options
@@ -38,9 +38,9 @@ def enhance(
     options: ProcessingOptions,
 ) -> None:
     """Send files through a preset."""
-    from upscaler_core.cli.process import process
+    from upscaler_core.cli.processing import process_files
 
     pipeline = presets.path_of(preset)
     if pipeline is None:
         raise UsageError(f"there is no preset '{preset}'; {suggest(preset, presets.names())}")
-    process(pipeline, inputs, options)
+    process_files(pipeline, inputs, options)

@@ -4,13 +4,13 @@ A low-pass acts on every frame alike. Music and speech fall towards high frequen
 consonant, a cymbal or a click goes further up. So an **edge** is where the content falls steeply in all frames that have any
 content there, and where nothing comes back above it. The measurement works in bands of 1/24 octave:
 
-* The **level** of a band in a frame of about 90 ms is the lower quartile of its bins. It sees noise, and not the lines of
-  tones. The **remaining level** at a band is the highest level from that band upwards.
+* The **level** of a band in a frame of about 90 ms is the lower quartile of its bins. So it shows noise, and single
+  tones do not raise it. The **remaining level** at a band is the highest level from that band upwards.
 * The **fall** at a band is the difference between the mean remaining level in the quarter octave below, and the remaining
   level a third of an octave higher. Only **active** frames count: those that are 22 dB louder below the band than the
-  quietest 2 % of frames are above it. The **steepness** is the gentlest 2 % of the falls, in dB an octave. The edge is where
-  the steepness is greatest, if it is at least 42 dB an octave and the content is 10 dB lower beyond. The edge begins where
-  the steepness exceeds 16. Without an edge, content is taken to reach the Nyquist frequency.
+  quietest 2 % of frames are above it. The **steepness** is the 2nd percentile of the falls over the active frames, in dB an
+  octave. The edge is where the steepness is greatest, if it is at least 42 dB an octave and the content is 10 dB lower
+  beyond. The edge begins where the steepness exceeds 16. Without an edge, content is taken to reach the Nyquist frequency.
 * The **envelope** y is the 90th percentile of the active frames, relative to the half octave that begins an octave below the
   edge. It is modelled as a Butterworth response of order N on top of content whose slope changes little:
 
@@ -18,9 +18,9 @@ content there, and where nothing comes back above it. The measurement works in b
 
   The content is a Gaussian process: it has any level, it falls by 5 ± 8 dB an octave, and its slope is a random walk (Wahba
   1978: the prior of smoothing splines). Each band has 2 dB of noise. So each fc and N has a likelihood. Some bands lie on
-  the floor of dither and leakage. Of these only one counts: the one that would have exceeded the floor most. The **cut-off**
-  is the median of fc, and the **slope** is the asymptote of the likeliest N, 6.02·N dB an octave. The edge **begins** where
-  the response has fallen by 0.3 dB, unless it is a brick wall.
+  the floor of dither and leakage. Of these only that one counts which a response predicts farthest above the floor. The
+  **cut-off** is the median of fc, and the **slope** is the asymptote of the likeliest N, 6.02·N dB an octave. The edge
+  **begins** where the response has fallen by 0.3 dB; a brick wall begins at its cut-off.
 
 At most 1,024 frames are kept, evenly spread. When they are full, every other one is dropped, and from then on frames are
 taken half as often. So memory does not grow with the stream; and as frames lie on a grid from sample 0, the result does not
@@ -69,7 +69,7 @@ narrowest bands."""
 BELOW, WIDTH = 6, 8
 """Bands over which the level below an edge is averaged, and bands from the edge's top to its foot."""
 OCTAVES = (WIDTH - 1 + (BELOW + 1) / 2) / PER_OCTAVE
-"""Distance from the middle of the bands below an edge to its foot."""
+"""Octaves over which a fall is measured, from the middle of the bands below an edge to its foot."""
 MIN_STEEPNESS, BEGIN_STEEPNESS = 42.0, 16.0
 """dB an octave: the least steepness of an edge, and the steepness at which it begins. Content that ends without a filter
 reaches 41 (a Vorbis file of speech)."""
@@ -85,13 +85,14 @@ CLEAR_DB = 3.0
 ORDERS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 48, 96)
 """Orders N of the Butterworth responses that are tried."""
 TREND, TREND_SPREAD, LEVEL_SPREAD_DB = -5.0, 8.0, 300.0
-"""Content's slope, dB an octave: mean and standard deviation; and the standard deviation of its level, dB: it may be any."""
+"""Content's slope, dB an octave: mean and standard deviation; and the standard deviation of its level, dB: the level is
+practically unconstrained."""
 BEND = 41.5
 """Variance that the content's slope gains in an octave, (dB an octave)²."""
 NOISE_DB = 2.0
 """Standard deviation of the noise of a band's level."""
 UNCERTAIN_DB = 4.0
-"""Standard deviation of the floor. A response may predict this much above the floor before that speaks against it."""
+"""Standard deviation of the floor. Predictions up to about this much above the measured floor are tolerated."""
 BEGIN_DB = 0.3
 """By how much a response has fallen where its edge begins."""
 BRICK_WALL = 400.0

@@ -1,4 +1,4 @@
-"""An open recording: its samples are numbers, its tags are complete, and its errors name the file."""
+"""An open audio file. Invalid samples become 0, the tags are complete, and every error names the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files are done: by processes of this machine, or by those of a cluster's machines.
+"""Runs jobs in processes of this machine, or on the machines of a cluster.
 
 On a cluster, too, a process of a `WorkerPool` does each file. A task of the cluster starts it beside itself and keeps it
 for the next file. So a decoder that crashes ends neither a dask nor a ray worker, and everything else is the same

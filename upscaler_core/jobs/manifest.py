@@ -24,7 +24,7 @@ from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.components import Options, validate
 from upscaler_core.plugins.registry import DISTRIBUTION, Entry, Registry
 
-DECIDING = (DISTRIBUTION, "torch", "numpy", "soundfile")
+HASHED_DISTRIBUTIONS = (DISTRIBUTION, "torch", "numpy", "soundfile")
 """Distributions whose versions may change an output's bytes, beside those of the plugins in use."""
 
 
@@ -64,7 +64,7 @@ class Record:
     output: Fingerprint
 
     def holds(self, source: Path, target: Path) -> bool:
-        """Whether this very output is still there, made of what the source still is."""
+        """Whether the record is of this output, and source and output have not changed since it was written."""
         return self.target == target and self.source.matches(source) and self.output.matches(target)
 
 
@@ -167,8 +167,8 @@ def pipeline_hash(spec: PipelineSpec, registry: Registry, device: str) -> str:
         UpscalerError: a checkpoint is not there.
     """
     components = list(spec.refs())
-    apart = {"input", "output", "plugins", *(str(place[0]) for place, _, _ in components)}
-    options = spec.model_dump(mode="json", exclude=apart)
+    hashed_separately = {"input", "output", "plugins", *(str(place[0]) for place, _, _ in components)}
+    options = spec.model_dump(mode="json", exclude=hashed_separately)
     # Without a rate of the user's own, the output's format decides it, see `files.output.highest_rate`.
     options["target_rate"] = spec.target_rate if "target_rate" in spec.model_fields_set else None
     facts = {
@@ -178,7 +178,7 @@ def pipeline_hash(spec: PipelineSpec, registry: Registry, device: str) -> str:
             [place, _component(registry.find(kind, ref.use), ref.options)] for place, kind, ref in components
         ],
         "plugins": [sha256(Path(plugin)) for plugin in spec.plugins],
-        "versions": {name: _version(name) for name in DECIDING},
+        "versions": {name: _version(name) for name in HASHED_DISTRIBUTIONS},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""One worker process: files in, events out."""
+"""A worker process: it receives jobs, and sends back events and results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from upscaler_core.errors import OutputError, UpscalerError
 from upscaler_core.jobs.events import Failed, OnEvent, Recorded, Result, Skipped
 from upscaler_core.jobs.manifest import Fingerprint, Record, pipeline_hash
 from upscaler_core.jobs.planning import Job, output_settings
-from upscaler_core.pipeline.check import with_checked_options
 from upscaler_core.pipeline.events import ignore
+from upscaler_core.pipeline.loading import with_checked_options
 from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.registry import discover
 
@@ -103,7 +103,7 @@ class Worker:
     def _do(self, job: Job, on_event: OnEvent, dry_run: bool) -> Result:
         from upscaler_core.files.output import decide_output
         from upscaler_core.files.recording import Recording, open_recording
-        from upscaler_core.pipeline.conversion import convert, expected_result
+        from upscaler_core.pipeline.file_conversion import convert, expected_result
 
         if job.suffix is not None and self._is_done(job, job.target):
             return Skipped(job.source, job.target)

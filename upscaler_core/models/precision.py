@@ -21,7 +21,8 @@ MAX_DIFFERENCE_DB = -60
 
 
 def computing(model: Any) -> AbstractContextManager[Any]:
-    """The context for a model's layers: autocast to bfloat16 where that was chosen. In training, the trainer chooses."""
+    """The context for a model's layers: autocast to bfloat16 where that was chosen. In training it does
+    nothing, because the trainer sets autocast itself."""
     if model.training or model.dtype == torch.float32:
         return nullcontext()
     return torch.autocast(next(model.parameters()).device.type, model.dtype)

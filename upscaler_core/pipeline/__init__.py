@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from upscaler_core.errors import Fault
 from upscaler_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from upscaler_core.errors import Fault
-    from upscaler_core.pipeline.check import load_form
     from upscaler_core.pipeline.enhancement import EnhancementStep
-    from upscaler_core.pipeline.line import FULL_BAND_HZ
+    from upscaler_core.pipeline.loading import load_form
+    from upscaler_core.pipeline.signal_line import FULL_BAND_HZ
     from upscaler_core.pipeline.spec import ComponentRef, Spec
 
 __all__ = ["FULL_BAND_HZ", "ComponentRef", "EnhancementStep", "Fault", "Spec", "load_form"]
 
 _MODULES = {
-    "FULL_BAND_HZ": "line",
+    "FULL_BAND_HZ": "signal_line",
     "ComponentRef": "spec",
     "EnhancementStep": "enhancement",
-    "Fault": "spec",
     "Spec": "spec",
-    "load_form": "check",
+    "load_form": "loading",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upscaler_core.pipeline import presets
-from upscaler_core.pipeline.check import load
+from upscaler_core.pipeline.loading import load
 from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
 from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.registry import Registry

@@ -3,8 +3,8 @@
     baseline ─► left/right to mid/side ─► models ─► fusion ─┬─► (−) ─► high-pass ─► mid/side to left/right ─► what is added
                                         └───────────────────┘
 
-Inference cuts its signal into windows in between, and filters what the windows join to; training runs the whole step on
-one excerpt, with a gradient.
+Inference runs the models on windows, joins these, and filters the joined signal. Training runs the whole step on one
+excerpt, with a gradient.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class EnhancementStep:
     Args:
         models: enhancement models by name, with a rate in common.
         fusion: joins the models' estimates. One model that returns a waveform needs none.
-        stereo: two channels meet the models each by itself, or as mid and side. Other channel counts are independent.
+        stereo: whether the models process left and right, or mid and side. Other channel counts are independent.
         keep_source_band: add nothing below the edge. False = the white paper's literal fusion.
 
     Raises:

@@ -16,9 +16,9 @@ from torch import Tensor
 from upscaler_core.errors import UsageError
 from upscaler_core.files.output import OutputSettings, decide_output
 from upscaler_core.files.recording import Recording, open_recording
-from upscaler_core.pipeline.conversion import convert
 from upscaler_core.pipeline.events import Finished, OnProgress, ignore
-from upscaler_core.pipeline.line import SignalLine
+from upscaler_core.pipeline.file_conversion import convert
+from upscaler_core.pipeline.signal_line import SignalLine
 from upscaler_core.plugins.registry import Registry, discover
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from upscaler_core.errors import Fault
-from upscaler_core.pipeline.document import KeyPath
+from upscaler_core.pipeline.yaml_document import KeyPath
 from upscaler_core.plugins.components import Kind, Options, option
 
 
@@ -83,7 +83,7 @@ class Spec(Options):
         return self._replaced(values)
 
     def _replaced(self, values: Mapping[str, Any]) -> Self:
-        """A copy with other values, which do not count as written in the file."""
+        """A copy with other values. `model_fields_set` stays as it is, so the new values do not count as the user's."""
         copy = type(self).model_construct(_fields_set=self.model_fields_set, **{**dict(self), **values})
         return cast("Self", copy)
 

@@ -73,7 +73,8 @@ class Component:
         options: the pydantic model of its options.
         summary: one line for listings.
         extra: the pip requirement that the component needs beyond its own distribution, such as `ai-audio-upscaler[soxr]`.
-        suffixes: file suffixes with their dot, for readers and exporters. An exporter writes the first one by itself.
+        suffixes: file suffixes with their dot, for readers and exporters. Where the user names no suffix,
+            an exporter writes the first one.
 
     Raises:
         TypeError, ValueError: a field has the wrong type or form.

@@ -78,7 +78,8 @@ class EnhancementModel(Protocol):
 
     A model that takes every frequency relative to the sample rate may name more rates by an attribute
     `other_rates: tuple[int, ...]`, Hz. A pipeline then runs it at the rate that the target's rate is a multiple of, so the
-    model's band ends where the target's band does, and nothing is lost between two rates. If twice that rate is among
+    model's band ends where the target's band does, and no resampling between the families of 44.1 and 48 kHz
+    cuts the top of the band off. If twice that rate is among
     them too, and the target's band is wide enough, the model runs again at twice the rate, for the octave above.
     """
 

@@ -22,9 +22,9 @@ from stevedore.extension import ExtensionManager
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
 from upscaler_core.plugins import compatibility, hookspecs
 from upscaler_core.plugins.components import Component, Kind, Options, suggest, validate
-from upscaler_core.plugins.config import read_config
-from upscaler_core.plugins.local import load_file, location
+from upscaler_core.plugins.local_plugin import load_file, location
 from upscaler_core.plugins.trace import trace
+from upscaler_core.plugins.user_config import read_config
 
 if TYPE_CHECKING:
     from upscaler_core.dsp.resample import Resample

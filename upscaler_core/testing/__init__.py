@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
+from upscaler_core.testing.command_line import Upscaler
 from upscaler_core.testing.contracts import contract_failures, contract_tests
-from upscaler_core.testing.project import Upscaler
 
 __all__ = ["Upscaler", "contract_failures", "contract_tests"]

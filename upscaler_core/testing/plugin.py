@@ -17,8 +17,8 @@ from upscaler_core.plugins.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from upscaler_core.testing.project import Upscaler
-    from upscaler_core.testing.tiny import Tiny
+    from upscaler_core.testing.command_line import Upscaler
+    from upscaler_core.testing.tiny_model import Tiny
 
 SIGNALS = ("silence", "impulse", "tone", "noise", "bursts", "band-limited", "speech")
 
@@ -56,9 +56,9 @@ def speech() -> Tensor:
 @pytest.fixture(scope="session")
 def tiny_model() -> Tiny:
     """A trained model with 33 weights, to test whatever uses the output of a model."""
-    from upscaler_core.testing import tiny
+    from upscaler_core.testing.tiny_model import trained
 
-    return tiny.trained()
+    return trained()
 
 
 @pytest.fixture
@@ -67,7 +67,8 @@ def project(tmp_path: Path) -> Upscaler:
 
     It returns what `subprocess.run` returns: `returncode`, `stdout`, `stderr`. The folder is `project.folder`.
     """
-    from upscaler_core.testing import project, signals
+    from upscaler_core.testing.command_line import Upscaler
+    from upscaler_core.testing.signals import SPEECH
 
-    (tmp_path / "speech.flac").write_bytes(signals.SPEECH.read_bytes())
-    return project.Upscaler(tmp_path)
+    (tmp_path / "speech.flac").write_bytes(SPEECH.read_bytes())
+    return Upscaler(tmp_path)

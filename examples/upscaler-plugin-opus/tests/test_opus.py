@@ -16,7 +16,7 @@ from upscaler_core import AudioInfo, MissingDependency, OutputError, Pipeline, d
 from upscaler_core.files import open_recording
 from upscaler_core.plugins import Picture
 from upscaler_core.testing import contract_tests
-from upscaler_core.testing.project import Upscaler
+from upscaler_core.testing.command_line import Upscaler
 
 from upscaler_opus import ogg
 

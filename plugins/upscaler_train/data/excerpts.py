@@ -29,7 +29,7 @@ SILENT_RMS = 1e-4
 """−80 dBFS. An excerpt below it is silent."""
 OTHER_KINDS = ""
 """The group of all kinds that have no share in the recipe."""
-FULL_BAND = 7 / 8
+FULL_BAND_SHARE = 7 / 8
 """Share of the Nyquist frequency. If content reaches so far, the recording has the full band."""
 MIX_DB = 12.0
 """The second recording of a mix is quieter by 0 dB to so many."""
@@ -160,7 +160,7 @@ class Excerpts(Dataset[Excerpt]):
             if _happens(probability, generator):
                 changed = degrade(audio, self.rate, generator)
                 audio, cutoff, degraded = changed.audio, min(changed.bandwidth_hz or self.rate, cutoff), True
-        if degraded:  # a real input has its own low rate, which would have removed the noise above the band
+        if degraded:  # a real input at a low rate cannot contain the noise that a degradation adds above the cut-off
             audio = lowpass(audio[None], torch.tensor([cutoff]), self.rate)[0]
         return audio, cutoff
 
@@ -213,7 +213,7 @@ def draw_probabilities(recordings: Sequence[Recording], data: DataSpec, rate: in
     groups = [kind if kind in data.shares else OTHER_KINDS for kind in kinds]
     if missing := sorted(set(data.shares) - set(kinds)):
         raise UsageError(f"data.shares: no manifest names a recording of the kind '{missing[0]}'")
-    lengths = [r.frames * (data.full_band if r.bandwidth_hz >= FULL_BAND * rate / 2 else 1) for r in recordings]
+    lengths = [r.frames * (data.full_band if r.bandwidth_hz >= FULL_BAND_SHARE * rate / 2 else 1) for r in recordings]
     group_lengths: defaultdict[str, float] = defaultdict(float)
     for group, length in zip(groups, lengths, strict=True):
         group_lengths[group] += length

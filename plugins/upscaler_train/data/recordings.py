@@ -61,7 +61,7 @@ class RecordingCache:
         resample: brings recordings to that rate.
         registry: where readers are found.
         unchanged_rates: recordings at these rates are not resampled, but taken as if they were at `rate`. Every frequency
-            then counts relative to the rate, and nothing is lost between two rates.
+            then counts relative to the rate, and no resampling cuts the top of the band off.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from upscaler_core import OutputError, UsageError, discover
 from upscaler_core.jobs import manifest
 from upscaler_core.jobs.manifest import EVERYTHING, Fingerprint, Manifest, Record, Shard, pipeline_hash
 from upscaler_core.models import Card, write_checkpoint
-from upscaler_core.pipeline.check import load
+from upscaler_core.pipeline.loading import load
 
 
 def record(folder: Path, name: str) -> Record:

@@ -15,10 +15,10 @@ from pydantic import model_validator
 from upscaler_core import Component, Registry, SpecError, UpscalerError, discover, hookimpl
 from upscaler_core.jobs.manifest import pipeline_hash
 from upscaler_core.pipeline.assembly import assemble
-from upscaler_core.pipeline.check import check, load, with_checked_options
-from upscaler_core.pipeline.document import parse, read
+from upscaler_core.pipeline.loading import check, load, with_checked_options
 from upscaler_core.pipeline.schema import pipeline_schema
 from upscaler_core.pipeline.spec import PipelineSpec
+from upscaler_core.pipeline.yaml_document import parse, read
 from upscaler_core.testing import fakes
 from upscaler_core.testing.fakes import GainOptions
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import Upscaler
 
 from upscaler_core import OutputError, UsageError
-from upscaler_core.plugins.config import Config, config_file, read_config, write_config
+from upscaler_core.plugins.user_config import Config, config_file, read_config, write_config
 
 VARIABLES = ("UPSCALER_CONFIG", "APPDATA", "XDG_CONFIG_HOME")
 

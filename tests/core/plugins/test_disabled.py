@@ -5,7 +5,7 @@ import json
 import pytest
 from conftest import Upscaler, install
 
-from upscaler_core.plugins.config import Config, read_config, write_config
+from upscaler_core.plugins.user_config import Config, read_config, write_config
 
 PLUGIN = """
 from pathlib import Path

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from upscaler_core.errors import PluginError
-from upscaler_core.plugins.local import load_file, location
+from upscaler_core.plugins.local_plugin import load_file, location
 
 
 @pytest.fixture

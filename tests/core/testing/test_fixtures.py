@@ -3,7 +3,8 @@
 import torch
 
 from upscaler_core import Component, Kind, hookimpl
-from upscaler_core.testing import contract_failures, tiny
+from upscaler_core.testing import contract_failures
+from upscaler_core.testing import tiny_model as tiny
 
 pytest_plugins = ["upscaler_core.testing.plugin"]
 

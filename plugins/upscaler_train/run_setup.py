@@ -25,7 +25,7 @@ from upscaler_train.distributed import create_accelerator, ignore_interrupts
 from upscaler_train.recipe import RecipeSpec
 from upscaler_train.scoring import Scoring
 from upscaler_train.step import Trainer
-from upscaler_train.system import Objective, System
+from upscaler_train.training_system import Objective, System
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -1,4 +1,4 @@
-"""One file through a signal line into one file."""
+"""Processes one recording with a signal line, and writes one output file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from upscaler_core.errors import InputError
 from upscaler_core.files.output import Output
 from upscaler_core.files.recording import Recording
 from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, Started, Warned, ignore
-from upscaler_core.pipeline.line import SignalLine
+from upscaler_core.pipeline.signal_line import SignalLine
 
 
 def expected_result(recording: Recording, output: Output) -> Finished:

@@ -32,7 +32,8 @@ FULL_BAND_HZ = 19_000
 LIVE_SURVEY_SECONDS = 10
 """A live stream is held back this long to measure its cut-off."""
 TRUSTED = 0.75
-"""The next octave is added from here, of half a rate. Models let the top of a band fall, as in the recordings they know."""
+"""Share of the models' Nyquist frequency from which the octave above is added to. Below it, what they restored is relied on;
+the top of their band falls off, as it does in the recordings that they were trained on."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,10 @@ class SignalLine:
         )
 
     def _fused(self, baseline: Stream, edge: Bandwidth, rate: int) -> Iterator[Tensor]:
-        """The models' joint estimate: exact windows where all receptive fields are bounded, otherwise faded chunks."""
+        """The models' joint estimate.
+
+        It is made in windows with full context where all receptive fields are bounded, otherwise in cross-faded chunks.
+        """
         samples, overlap, context = self._chunking
         field, rows = self.enhancement.receptive_field, self.chunk.batch
         if field is None:

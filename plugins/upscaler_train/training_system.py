@@ -1,4 +1,4 @@
-"""The models as one module, from the baseline to what a pipeline would make of it; and the losses that it is trained by."""
+"""The pipeline's enhancement step as one trainable module, and the training objective."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ from upscaler_core.jobs.events import Event, Failed, Recorded, Skipped
 from upscaler_core.jobs.manifest import EVERYTHING, Manifest, Shard, pipeline_hash
 from upscaler_core.jobs.planning import Job, plan_jobs
 from upscaler_core.jobs.worker import JobSettings, dry_run
-from upscaler_core.pipeline.check import load
 from upscaler_core.pipeline.events import Finished
+from upscaler_core.pipeline.loading import load
 from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
 from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.registry import Registry, discover
 
 
-def process(path: Path, inputs: Sequence[str], options: ProcessingOptions) -> None:
+def process_files(path: Path, inputs: Sequence[str], options: ProcessingOptions) -> None:
     """Send files through a pipeline, and end with the documented exit code.
 
     Args:

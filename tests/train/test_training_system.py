@@ -12,7 +12,7 @@ from upscaler_core.dsp.streaming import run
 from upscaler_core.pipeline import EnhancementStep
 from upscaler_core.testing.fakes import Mirror, MirrorOptions
 from upscaler_train.scoring import enhance
-from upscaler_train.system import System
+from upscaler_train.training_system import System
 
 RATE = 48_000
 

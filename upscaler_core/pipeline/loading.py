@@ -1,4 +1,4 @@
-"""A file's data against its form, and each component that it names against the installed ones and their options."""
+"""Reads a file, applies the user's settings, and checks its form, the components that it names, and their options."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from upscaler_core.errors import Fault, OptionError, PluginError, Problem, SpecError, UnknownComponent
-from upscaler_core.pipeline.document import Document, KeyPath, apply_setting, read
 from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec, Spec
+from upscaler_core.pipeline.yaml_document import Document, KeyPath, apply_setting, read
 from upscaler_core.plugins.components import Kind, Options, explain, validate
 from upscaler_core.plugins.registry import Registry
 
@@ -43,8 +43,8 @@ def load_form(
         allow_local_plugins: run the code of local plugins; otherwise a file that names some is refused.
 
     Returns:
-        The form. The options of every component in it are checked, and paths of checkpoints and local plugins that are
-        relative to the file's folder lead there from here.
+        The form. The options of every component in it are checked. Paths of checkpoints and local plugins that are relative
+        to the file's folder are rewritten to be relative to the working folder.
 
     Raises:
         SpecError: every fault of the file (or of the settings) at once.
@@ -105,7 +105,7 @@ def _check(
 
 
 def _with_checkpoint_from(folder: Path, ref: ComponentRef) -> ComponentRef:
-    """A model whose checkpoint lies beside the file names it from here, so that a folder of both can be moved."""
+    """Resolve the path of a checkpoint relative to the pipeline file's folder, if the checkpoint lies there."""
     checkpoint = ref.written.get("checkpoint")
     if not isinstance(checkpoint, str) or not (beside := folder / checkpoint).is_file():
         return ref
