@@ -67,10 +67,8 @@ class Checkout:
 
     def upscaler(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[bytes]:
         """Run the command line in this checkout's working folder; another exit code than `code` ends the comparison."""
-        command = [str(self.venv / "bin" / "python"), "-P", "-m", "upscaler_core.cli", *map(str, words)]
-        if not (self.root / "upscaler_core" / "cli" / "__main__.py").exists():
-            run = "import sys; from upscaler_core.cli import main; sys.argv[0] = 'upscaler'; main()"
-            command = [str(self.venv / "bin" / "python"), "-P", "-c", run, *map(str, words)]
+        run = "import sys; from upscaler_core.cli import main; sys.argv[0] = 'upscaler'; main()"
+        command = [str(self.venv / "bin" / "python"), "-P", "-c", run, *map(str, words)]
         done = subprocess.run(command, cwd=self.work, env=self.environment, capture_output=True, check=False)
         if code is not None and done.returncode != code:
             sys.exit(f"{self.root}: upscaler {' '.join(map(str, words))}\n{done.stderr.decode(errors='replace')}")
@@ -281,7 +279,7 @@ WRONG: dict[str, list[str]] = {
     "exclusive": ["enhance", "in/mono_8k.wav", "--overwrite", "--resume"],
     "shard": ["enhance", "in/mono_8k.wav", "--shard", "3"],
     "resume nowhere": ["enhance", "in/mono_8k.wav", "--resume"],
-    "template": ["enhance", "in", "-o", "{stem}.flac"],
+    "template": ["enhance", "in", "--dry-run", "-o", "{stem}.flac"],
     "dry run": ["enhance", "in", "--dry-run", "-o", "dry/"],
     "dry run, json": ["enhance", "in", "--dry-run", "--json", "-q", "-o", "dry/"],
     "template with a rate": ["enhance", "in", "--dry-run", "-o", "dry/{name}_{rate}.mp3"],
