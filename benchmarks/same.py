@@ -3,7 +3,7 @@
     python benchmarks/same.py OLD NEW [--old-venv DIR] [--new-venv DIR] [--data shared/data/val] [--only NAME]
 
 OLD and NEW are checkouts. Each is run by the Python of its own virtual environment: `.venv` in the checkout, unless
-another one is arguments. Both must lie on this machine, since the last bits of a sum differ between processors.
+another one is named. Both must lie on this machine, since the last bits of a sum differ between processors.
 
 Every case runs the same commands in both, one after the other, and compares what came of them:
 

@@ -50,6 +50,7 @@ def test_iterations_bring_the_magnitudes_closer_to_the_prediction():
     assert error(4) < 0.75 * error(0)
 
 
+@pytest.mark.slow
 def test_emphasis_raises_bursts_and_nothing_else():
     low = signals.band_limited(48_000, 8_000, 4.0)[None, :, : 370 * 512]
     loudness = torch.full((370,), 0.01)
@@ -106,6 +107,7 @@ def test_the_objective_is_the_log_spectral_distance_above_the_cutoff():
     assert float(losses["distance"]) == pytest.approx(0, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_it_learns():
     """A few steps bring it nearer to a signal whose upper band differs from the guess."""
     model = discover().model("spectral-convnext", **SMALL).train()
@@ -123,6 +125,7 @@ def test_it_learns():
     assert distances[-1] < 0.8 * distances[0]
 
 
+@pytest.mark.slow
 def test_streamed_is_one_shot_and_dual_mono_is_kept():
     up = discover()
     pipeline = Pipeline(

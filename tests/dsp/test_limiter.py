@@ -86,6 +86,7 @@ def test_true_peak_is_held(name, rate):
     assert exact_peak(limited(x, rate)) < -0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [44_100, 192_000])
 @pytest.mark.parametrize("name", ["sixth", "alternating"])
 def test_true_peak_is_held_at_the_nyquist_frequency(name, rate):

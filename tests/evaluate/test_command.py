@@ -59,6 +59,7 @@ def numbers(folder, done):
     return json.loads((folder / "out" / "all.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_table_has_every_kind_and_system(done):
     assert re.findall(r"cut-off (\d+) kHz", done.stdout) == ["4", "12"]
     for kind in ("all (3)", "music (2)", "speech (1)", "speech (96 kHz) (1)"):

@@ -11,7 +11,7 @@ from conftest import AUDIO
 from scipy import signal
 
 from upscaler_core.dsp import Bandwidth
-from upscaler_core.dsp.spectrogram import COLUMNS, stream_spectrogram
+from upscaler_core.dsp.spectrogram import MAX_COLUMNS, stream_spectrogram
 from upscaler_inspect.inspection import source_rate
 
 KEYS = {
@@ -95,7 +95,7 @@ def test_a_spectrogram_stays_small_and_keeps_its_place():
     x = torch.zeros(1, 200_000)
     x[0, 150_000:] = torch.sin(2 * torch.pi * 100 * torch.arange(50_000) / rate)
     decibels, step = stream_spectrogram(x.split(9_999, -1), rate)
-    assert len(decibels) <= COLUMNS and len(decibels) * step == pytest.approx(200, rel=0.05)
+    assert len(decibels) <= MAX_COLUMNS and len(decibels) * step == pytest.approx(200, rel=0.05)
     loud = decibels[round(160 / step)]
     assert float(loud.max()) == pytest.approx(0, abs=1.5) and int(loud.argmax()) / (
         len(loud) - 1

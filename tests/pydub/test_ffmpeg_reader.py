@@ -214,6 +214,7 @@ with open_recording(Path(sys.argv[1]), discover()) as source:
 """
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_twenty_minutes_stream_in_little_memory(tmp_path):
     words = ["-f", "lavfi", "-i", "sine=r=44100:d=1200", "-ac", "2", "-c:a", "alac"]
@@ -224,6 +225,7 @@ def test_twenty_minutes_stream_in_little_memory(tmp_path):
     assert grown < 50_000, f"{grown} KiB"
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_an_m4a_is_enhanced_by_the_command_line(music, upscaler):
     encode(upscaler.folder / "x.m4a", "-c:a", "aac", "-metadata", "title=T", source=music[0])
@@ -234,6 +236,7 @@ def test_an_m4a_is_enhanced_by_the_command_line(music, upscaler):
         assert out.frames == -(-LENGTH * 96_000 // RATE)
 
 
+@pytest.mark.slow
 def test_without_ffmpeg_the_remedy_is_named_where_it_was_needed(upscaler):
     upscaler.environment["PATH"] = str(upscaler.folder / "nothing")
     for name in ("x.m4a", "broken.wav", "notes.txt"):

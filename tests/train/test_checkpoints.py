@@ -27,6 +27,7 @@ def test_a_damaged_state_is_an_input_error(tmp_path):
         load_state(tmp_path / "state.safetensors")
 
 
+@pytest.mark.slow
 def test_a_run_leaves_weights_that_a_pipeline_uses_at_once(training, audio):
     done = training()
     assert done.returncode == 0, done.stderr

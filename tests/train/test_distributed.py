@@ -167,6 +167,7 @@ def test_weights_split_by_fsdp_are_trained_as_full_ones_would_be(pair, training)
         pair.assert_same(out, "two")
 
 
+@pytest.mark.slow
 def test_adversaries_are_refused_where_weights_are_split(pair, training):
     training.write(deterministic)
     pair.configure("FSDP", Block="Conv1d")
@@ -175,6 +176,7 @@ def test_adversaries_are_refused_where_weights_are_split(pair, training):
     assert "adversarial is not supported with FSDP: leave it out, or use MULTI_GPU" in message
 
 
+@pytest.mark.slow
 def test_layers_that_the_models_do_not_have_are_reported(pair, training):
     training.write(lambda recipe: (deterministic(recipe), recipe["losses"].pop()))
     pair.configure("FSDP")
@@ -198,6 +200,7 @@ def test_engines_that_are_not_supported_are_refused(training, monkeypatch, engin
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_interruption_of_any_process_is_that_of_all(pair, training):
     training.write(lambda recipe: recipe.update(batch=4, excerpts=4_000))
     pair.signal_second(pair.launch(TORCHRUN), signal.SIGINT)

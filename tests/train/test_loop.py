@@ -50,6 +50,7 @@ def test_workers_change_nothing(training):
     assert training.steps() == training.steps("two")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_saves_and_tells_how_to_go_on(training):
     training.write(lambda recipe: recipe.update(excerpts=4000, workers=1))
     process = training.start()

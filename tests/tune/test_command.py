@@ -177,6 +177,7 @@ def test_a_recipe_that_cannot_be_trained_ends_the_search(tuning):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_values_that_cannot_be_trained_cost_only_their_trials(tuning):
     tuning.write(search={"fails": None})
     result = tuning.result("-n", 6)

@@ -11,6 +11,7 @@ def test_magnitude_phase(check):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["waveform-unet", "spectral-unet"])
 @pytest.mark.parametrize(
     "options", [{"num_layers": 3, "precision": "float32"}, {"num_layers": 5, "precision": "bfloat16"}]

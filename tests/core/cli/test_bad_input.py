@@ -127,6 +127,7 @@ def check_refused(files, refused):
         assert name in files[name]["message"] and files[name]["message"].count("\n") == name.count("\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_each_bad_file_fails_or_warns_alone(upscaler, folder, jobs):
     contents = {name: data for name, (data, _) in (REFUSED | DAMAGED).items()} | FINE
@@ -226,6 +227,7 @@ def crashing(upscaler, folder):
     upscaler.environment["PYTHONPATH"] = str(folder / "site")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("crashing")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_decoder_that_crashes_takes_only_its_file(upscaler, folder, jobs):

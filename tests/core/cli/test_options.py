@@ -58,6 +58,7 @@ def upscaler_finishers():
 """
 
 
+@pytest.mark.slow
 def test_no_limit_leaves_out_every_finisher_that_says_it_limits(upscaler):
     (upscaler.folder / "mine.py").write_text(FINISHERS)
     finish = "finish: [{use: ceiling}, {use: fade}, {use: limiter}, {use: dsp/limiter}]"

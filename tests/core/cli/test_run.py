@@ -41,6 +41,7 @@ def test_the_readme_line_makes_a_96_khz_file_of_real_audio(upscaler, audio):
     assert "1 done" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [44_100, 48_000, 88_200, 96_000, 176_400, 192_000, 352_800, 384_000, 8_000, 50_001])
 def test_every_rate_of_the_paper_and_others(upscaler, rate):
     tone(upscaler.folder / "x.wav", rate=32_000, seconds=0.37, channels=3)
@@ -59,6 +60,7 @@ def test_a_tree_is_mirrored(upscaler, folder):
     }
 
 
+@pytest.mark.slow
 def test_globs_templates_and_defaults(upscaler, folder):
     assert upscaler("run", "p.yaml", "in/**/*.flac", "in/*.wav", "-o", "out/{stem}_{rate}.wav").returncode == 0
     assert {p.name for p in (folder / "out").glob("[!.]*")} == {"a_48000.wav", "b_48000.wav"}
@@ -68,6 +70,7 @@ def test_globs_templates_and_defaults(upscaler, folder):
     assert not any("upscaled" in file["source"] for file in json.loads(again.stdout)["files"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("subtype", "suffix", "written"),
     [
@@ -83,6 +86,7 @@ def test_no_bits_are_lost_by_default(upscaler, subtype, suffix, written):
     assert sf.info(upscaler.folder / f"x.upscaled{suffix}").subtype == written
 
 
+@pytest.mark.slow
 def test_what_flac_cannot_hold_becomes_wav_by_default(upscaler):
     tone(upscaler.folder / "nine.wav", channels=9)
     tone(upscaler.folder / "two.wav", channels=2)
@@ -92,6 +96,7 @@ def test_what_flac_cannot_hold_becomes_wav_by_default(upscaler):
     assert sf.info(upscaler.folder / "two.upscaled.wav").samplerate == 96_001
 
 
+@pytest.mark.slow
 def test_without_a_rate_it_is_the_highest_that_the_format_holds(upscaler, folder):
     done = upscaler("enhance", "in/a.wav", "-o", "{rate}.mp3")
     assert done.returncode == 0, done.stderr
@@ -105,6 +110,7 @@ def test_without_a_rate_it_is_the_highest_that_the_format_holds(upscaler, folder
         assert "refused.mp3 cannot be written: MP3 holds at most 48,000 Hz, not 96,000: add -r 48000" in done.stderr
 
 
+@pytest.mark.slow
 def test_bits_can_be_asked_for(upscaler, folder):
     (folder / "p.yaml").write_text(PIPELINE + "export: {use: wav, bits: 16}\n")
     assert upscaler("run", "p.yaml", "in/a.wav", "-o", "y/").returncode == 0
@@ -113,6 +119,7 @@ def test_bits_can_be_asked_for(upscaler, folder):
     assert sf.info(folder / "y.flac").subtype == "PCM_24"
 
 
+@pytest.mark.slow
 def test_a_pipeline_file_may_name_its_own_files(upscaler, folder):
     (folder / "sub").mkdir()
     (folder / "sub" / "p.yaml").write_text(PIPELINE + "input: [../in/a.wav]\noutput: results/\n")
@@ -130,6 +137,7 @@ def test_json_is_one_object_and_all_else_goes_to_stderr(upscaler, folder):
     assert "2 done" in done.stderr
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing_and_plain_output_has_no_colour(upscaler, folder):
     done = upscaler("run", "p.yaml", "in", "-o", "out", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -145,6 +153,7 @@ def test_dry_run_writes_nothing(upscaler, folder):
     assert not (folder / "out").exists()
 
 
+@pytest.mark.slow
 def test_existing_outputs_are_kept_replaced_or_skipped(upscaler, folder):
     assert upscaler("run", "p.yaml", "in/a.wav", "-o", "y.flac").returncode == 0
     before = (folder / "y.flac").read_bytes()
@@ -159,6 +168,7 @@ def test_existing_outputs_are_kept_replaced_or_skipped(upscaler, folder):
     assert sf.info(folder / "y.flac").samplerate == 96_000
 
 
+@pytest.mark.slow
 def test_an_output_that_is_the_input_is_refused(upscaler, folder):
     before = (folder / "in" / "a.wav").read_bytes()
     (folder / "link.wav").symlink_to("in/a.wav")
@@ -211,6 +221,7 @@ def test_an_absent_extra_is_exit_5(upscaler, folder, jobs):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_one_bad_file_fails_alone(upscaler, folder):
     (folder / "in" / "broken.wav").write_bytes(b"RIFF but not really")
     done = upscaler("run", "p.yaml", "in", "-o", "out", "--json")
@@ -225,6 +236,7 @@ def test_one_bad_file_fails_alone(upscaler, folder):
     assert (folder / "out9" / "two.flac").exists()
 
 
+@pytest.mark.slow
 def test_truncated_audio_is_decoded_with_a_warning(upscaler, folder):
     path = tone(folder / "long.flac", seconds=5)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -237,6 +249,7 @@ def test_truncated_audio_is_decoded_with_a_warning(upscaler, folder):
     assert not (folder / "z.flac").exists()
 
 
+@pytest.mark.slow
 def test_two_jobs_give_the_same_bytes_as_one(upscaler, folder):
     for index in range(3):
         tone(folder / "in" / f"c{index}.wav", rate=22_050 + index)
@@ -248,6 +261,7 @@ def test_two_jobs_give_the_same_bytes_as_one(upscaler, folder):
         assert (folder / "out1" / name).read_bytes() == (folder / "out2" / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_end_by_force_leaves_no_half_file(upscaler, folder, number, code, jobs):
@@ -285,6 +299,7 @@ def test_a_full_disk_leaves_no_half_file(upscaler, folder):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_names_that_are_no_text_and_odd_ones_work(upscaler, folder):
     for name in (b"caf\xe9.wav", "日本語 ♫.wav".encode(), b"-dash.wav", b"a{b}.wav", b"[brackets].wav"):
         tone(folder / "x.wav").rename(folder / os.fsdecode(name))
@@ -303,6 +318,7 @@ def test_two_inputs_of_one_name_are_not_mixed_up(upscaler, folder):
     assert {p.name for p in (folder / "out").rglob("*.flac")} == {"a.wav.flac", "a.aiff.flac", "b.flac.flac"}
 
 
+@pytest.mark.slow
 def test_no_limit_leaves_the_limiter_out(upscaler):
     t = np.arange(48_000) / 48_000
     sf.write(upscaler.folder / "hot.wav", 1.2 * np.sin(2 * np.pi * 997 * t), 48_000, subtype="FLOAT")

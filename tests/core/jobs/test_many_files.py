@@ -63,6 +63,7 @@ def below(process, depth):
 # What is done again, and what is not
 
 
+@pytest.mark.slow
 def test_resume_does_what_changed_and_nothing_else(upscaler, folder):
     names = ["same", "touched", "edited", "missing", "cut", "flipped", "other"]
     tones(folder / "in", [f"deep/{name}.wav" for name in names])
@@ -85,6 +86,7 @@ def test_resume_does_what_changed_and_nothing_else(upscaler, folder):
     assert times == {name: (output / f"{name}.flac").stat().st_mtime_ns for name in times}
 
 
+@pytest.mark.slow
 def test_resume_with_another_pipeline_does_everything_again(upscaler, folder):
     tones(folder / "in", ["a.wav", "b.wav"])
     words = ("run", "p.yaml", "in", "-o", "out", "--resume")
@@ -93,6 +95,7 @@ def test_resume_with_another_pipeline_does_everything_again(upscaler, folder):
     assert "2 done" in upscaler(*words).stdout  # what it had made is there no more
 
 
+@pytest.mark.slow
 def test_after_a_kill_resume_does_the_rest(upscaler, folder):
     tones(folder / "in", [f"{index}.wav" for index in range(12)], seconds=20)
     words = ("run", "p.yaml", "in", "-o", "out/{name}.flac", "--jobs", 2, "--set", "target_rate=192000")
@@ -144,6 +147,7 @@ def test_an_engine_that_is_not_installed_names_its_extra(upscaler, folder, engin
 # Crashes
 
 
+@pytest.mark.slow
 def test_a_file_whose_worker_is_killed_is_tried_once_more(upscaler, folder):
     tones(folder / "many", ["0.wav", "1.wav", "2.wav"], rate=8_000, seconds=200)
     process = upscaler.start("run", "p.yaml", "many", "-o", "out", "-j", 2, "-r", 192_000, "--json")
@@ -162,6 +166,7 @@ def test_a_file_whose_worker_is_killed_is_tried_once_more(upscaler, folder):
 # Shards
 
 
+@pytest.mark.slow
 def test_shards_share_the_files_out(upscaler, folder):
     tones(folder / "in", [f"{index}.wav" for index in range(6)])
     (folder / "in" / "deep").mkdir()
@@ -214,6 +219,7 @@ def cluster(tmp_path, upscaler):
         process.communicate(timeout=60)
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_of_two_workers(upscaler, folder, cluster):
     tones(folder / "in", ["short.wav", "broken.wav", "0.wav", "1.wav", "2.wav"])
     (folder / "in" / "broken.wav").write_bytes(b"RIFF but not really")
@@ -237,6 +243,7 @@ def test_a_dask_cluster_of_two_workers(upscaler, folder, cluster):
     assert sorted(statuses(resumed).values()) == ["failed"] + ["skipped"] * 4
 
 
+@pytest.mark.slow
 def test_a_cluster_that_ends_is_said(upscaler, folder, cluster):
     tones(folder / "in", ["0.wav", "1.wav"], rate=8_000, seconds=200)
     process = upscaler.start("run", "p.yaml", "in", "-r", 384_000, "-o", "out", "--engine", "dask", "--jobs", 2)

@@ -50,6 +50,7 @@ def kill_the_worker_of(source: Path) -> None:
     worker.kill()
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_its_own_file_alone(pool, jobs):
     """A file whose process is killed is tried once more. If that process is killed too, the file fails."""
     once, twice, short = (job.source for job in jobs)
@@ -98,7 +99,7 @@ def test_a_process_stays_for_the_next_file_and_is_replaced_when_it_has_died(pool
 
 
 def test_a_pipeline_that_cannot_be_assembled_is_raised(jobs):
-    settings = JobSettings(SPEC, pipeline="a hash of other weights")
+    settings = JobSettings(SPEC, pipeline_hash="a hash of other weights")
     with contextlib.closing(WorkerPool(settings, 1)) as pool, pytest.raises(UpscalerError, match="has other weights"):
         list(pool.do(jobs))
     assert not workers()

@@ -44,6 +44,7 @@ def distance(estimate, target):
     return float(lsd(estimate[None, :, : target.shape[-1]], target[None], 44_100))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_comes_nearer_than_noise(upscaler, recording, low, null, preset):
     soundfile.write(upscaler.folder / "low.wav", low[0].numpy(), 2 * CUTOFF, "FLOAT")

@@ -182,6 +182,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [48_000, 96_000])
 def test_memory_does_not_grow_with_the_signal(target):
     one, six = (

@@ -110,6 +110,7 @@ def test_the_rest_works_and_a_taken_name_is_kept_by_the_built_in(listing):
     assert "good/good-one" in ambiguous.stdout and "twin/good-one" in ambiguous.stdout
 
 
+@pytest.mark.slow
 def test_plugins_check_and_doctor_name_what_is_broken(listing):
     upscaler, _ = listing
     checked = upscaler("plugins", "check", "gone")
