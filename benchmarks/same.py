@@ -20,6 +20,7 @@ It prints a line for each comparison that failed, a tally for each case, and end
 from __future__ import annotations
 
 import argparse
+import difflib
 import hashlib
 import json
 import os
@@ -39,6 +40,8 @@ import yaml
 SECONDS = 2.5
 PRESETS = ("baseline", "restore", "whitepaper")
 FORMATS = ("wav", "flac", "mp3", "ogg")
+MAX_LINES = 20
+"""Lines of a difference that are printed."""
 TIMES = re.compile(rb'"elapsed": [0-9.e-]+')
 
 Results = dict[str, str]
@@ -344,7 +347,9 @@ def main() -> int:
             before, after = json.loads(known.read_text()), case(new)
             wrong = [key for key in {**before, **after} if before.get(key) != after.get(key)]
             for key in wrong:
-                print(f"{name}: {key} differs\n  old: {before.get(key)}\n  new: {after.get(key)}")
+                lines = (str(side.get(key)).splitlines() for side in (before, after))
+                difference = list(difflib.unified_diff(*lines, "old", "new", n=0))
+                print(f"{name}: {key} differs", *difference[:MAX_LINES], sep="\n  ")
             print(f"{name}: {len(before) - len(set(wrong) & set(before))} of {len(before)} the same", flush=True)
             differing, total = differing + len(wrong), total + len(before)
     finally:

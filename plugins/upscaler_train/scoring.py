@@ -79,7 +79,7 @@ class Scoring:
     def example(self, system: System, device: torch.device) -> dict[str, Tensor]:
         """The first clip at the middle cut-off, `[time]` by title: the input, what the system restores, the recording."""
         clip, cutoff = self.clips[0], self.cutoffs[len(self.cutoffs) // 2]
-        restored = enhance(system, clip.inputs[cutoff], cutoff, device)
+        restored = enhance(system, clip.inputs[cutoff], self.edges[cutoff], device)
         return {
             f"input, to {cutoff / 1000:g} kHz": clip.inputs[cutoff][0, 0],
             "restored": restored[0, 0],
