@@ -348,7 +348,7 @@ def main() -> int:
             wrong = [key for key in {**before, **after} if before.get(key) != after.get(key)]
             for key in wrong:
                 lines = (str(side.get(key)).splitlines() for side in (before, after))
-                difference = list(difflib.unified_diff(*lines, "old", "new", n=0))
+                difference = list(difflib.unified_diff(*lines, "old", "new", n=0, lineterm=""))
                 print(f"{name}: {key} differs", *difference[:MAX_LINES], sep="\n  ")
             print(f"{name}: {len(before) - len(set(wrong) & set(before))} of {len(before)} the same", flush=True)
             differing, total = differing + len(wrong), total + len(before)
