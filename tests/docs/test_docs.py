@@ -61,6 +61,7 @@ def test_the_changelog_has_every_old_name():
         assert f"| `{old}` | `{renamed.new}` |" in text, old
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "examples" / "pipelines").glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_example_pipeline_is_right_and_runs(path, upscaler):
     load(path, discover())
@@ -68,6 +69,7 @@ def test_every_example_pipeline_is_right_and_runs(path, upscaler):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_the_python_example_runs(tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     done = subprocess.run([sys.executable, "examples/assemble.py"], cwd=tmp_path, capture_output=True, text=True)
@@ -82,6 +84,7 @@ def test_the_pipeline_files_in_the_documentation_are_right(page):
     assert check(parse(text, page), discover()).target_rate == 96_000
 
 
+@pytest.mark.slow
 def test_the_plugin_of_the_tutorial_works(tmp_path):
     """The two files in docs/plugins.md, word for word: installed, run, its contract kept."""
     page = (ROOT / "docs" / "plugins.md").read_text()

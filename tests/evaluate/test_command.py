@@ -68,6 +68,7 @@ def test_the_table_has_every_kind_and_system(done):
     assert len(re.findall(r"\[\d/4, \d+ s left\]", done.stderr)) == 4
 
 
+@pytest.mark.slow
 def test_the_figures_follow_the_protocol(folder, numbers):
     up = discover()
     clip = folder / "data" / "music" / "vibe_ace_30s_streamcopy.flac"

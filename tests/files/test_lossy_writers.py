@@ -396,6 +396,7 @@ for rate in (200_001, 352_800, 384_000, 768_000):
     assert output.count("192,000 Hz") == 4
 
 
+@pytest.mark.slow
 def test_long_blocks_do_not_crash_libsndfile(tmp_path: Path) -> None:
     run(
         tmp_path,
@@ -408,6 +409,7 @@ for rate in (44_100, 192_000):
     assert sf.info(tmp_path / "44100").frames == sf.info(tmp_path / "192000").frames == 120 * 44_100
 
 
+@pytest.mark.slow
 def test_no_number_of_channels_and_no_quality_crashes(tmp_path: Path) -> None:
     run(
         tmp_path,

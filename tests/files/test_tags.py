@@ -376,6 +376,7 @@ def test_whatever_mutagen_raises_the_audio_is_kept(tmp_path: Path, kind: str, mo
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["flac", "ogg"])
 def test_comments_too_long_leave_the_file_as_it_was(tmp_path: Path, kind: str) -> None:
     source = AudioInfo(RATE, 2, 1, "x", tags={"title": ["T"], "lyrics": ["y" * (1 << 24)]})

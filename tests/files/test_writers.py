@@ -365,6 +365,7 @@ def test_a_device_that_is_always_full(kind: str, frames: int) -> None:
         write(Path("/dev/full"), music(frames), kind)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="file size limits are a Unix matter")
 @pytest.mark.parametrize("kind", ["wav", "flac"])
 def test_the_operating_systems_limit_on_file_size(tmp_path: Path, kind: str) -> None:

@@ -37,6 +37,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_json_says_it_all_and_a_bad_file_fails_alone(upscaler, folder):
     done = upscaler("inspect", folder / "*.*", "--json")
     assert done.returncode == 1 and "bad.wav cannot be read" in done.stderr
@@ -59,6 +60,7 @@ def test_the_json_says_it_all_and_a_bad_file_fails_alone(upscaler, folder):
     assert hires["loudness_lufs"] == pytest.approx(full["loudness_lufs"] - 6.02, abs=0.3)
 
 
+@pytest.mark.slow
 def test_what_people_read(upscaler, folder):
     done = upscaler("inspect", folder / "dull [1].wav", folder / "full.flac")
     assert done.returncode == 0, done.stderr
@@ -67,6 +69,7 @@ def test_what_people_read(upscaler, folder):
     assert "can be restored" in done.stdout and "full band: nothing to add" in done.stdout
 
 
+@pytest.mark.slow
 def test_pictures(upscaler, folder):
     assert upscaler("inspect", folder / "dull [1].wav", "--png", "one").returncode == 0
     both = upscaler("inspect", folder / "dull [1].wav", folder / "hires.wav", "--png", "pictures", "--json")
@@ -77,6 +80,7 @@ def test_pictures(upscaler, folder):
     assert one == same and one.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_without_matplotlib_it_says_what_to_install(upscaler, folder):
     (upscaler.folder / "matplotlib.py").write_text("raise ImportError")
     upscaler.environment["PYTHONPATH"] = str(upscaler.folder)

@@ -55,6 +55,7 @@ def test_a_run_leaves_weights_that_a_pipeline_uses_at_once(training, audio):
     assert enhanced.returncode == 0, enhanced.stderr
 
 
+@pytest.mark.slow
 def test_fine_tuning_begins_at_a_checkpoint(training):
     assert training().returncode == 0
     weights = training.folder / "run" / "last" / "small.safetensors"

@@ -85,6 +85,7 @@ def test_json_in_an_archive_is_a_row_of_the_dataset_table(archives):
     assert provenance([beat, void, speech]) == (["arovane", "kerstin", "music-09.tar"], ["CC0"])
 
 
+@pytest.mark.slow
 def test_training_from_archives_is_training_from_their_files(training, archives, audio):
     files = [str(audio / name) for name in (BEAT, VOID, SPEECH)]
     for out, train in [("plain", files), ("packed", ["archives/music-{09..10}.tar"])]:

@@ -135,6 +135,7 @@ def test_two_processes_train_as_one_would_on_the_same_excerpts(pair, training):
     assert pair.messages(1) == ""
 
 
+@pytest.mark.slow
 def test_a_step_in_parts_is_the_step(pair, training):
     training.write(deterministic)
     assert training("--device", "cpu", out="one").returncode == 0

@@ -43,6 +43,7 @@ def test_a_killed_run_goes_on_with_the_losses_of_an_unbroken_one(training):
     assert training.steps()[0]["critics"]
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(training):
     torch.set_num_threads(2)
     assert training("--epochs", "1").returncode == 0

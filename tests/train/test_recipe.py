@@ -38,6 +38,7 @@ def test_faults_of_a_recipe_have_their_place(training):
     assert not (training.folder / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_goes_on_only_with_its_own_recipe(training):
     assert training("--epochs", "1").returncode == 0
     again = training()

@@ -27,6 +27,7 @@ def is_alive(process: int) -> bool:
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 def test_a_search_writes_the_best_recipe_and_a_report(tuning):
     result = tuning.result("-n", 6, "--jobs", 2)
     assert [trial["state"] for trial in result["trials"]] == ["done"] * 6
@@ -49,6 +50,7 @@ def test_a_search_writes_the_best_recipe_and_a_report(tuning):
     assert not re.search(r"https?://|<script|src=", page)
 
 
+@pytest.mark.slow
 def test_the_table_and_the_lines_of_a_pipe(tuning):
     done = tuning("-n", 2, "--set", "fails=false")
     assert done.returncode == 0, done.stderr
@@ -101,6 +103,7 @@ def test_an_interrupted_search_leaves_no_process_and_goes_on(tuning):
     assert [len({entry["process"] for entry in log}) for log in tuning.scorings().values()] == [2, 2]
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_is_begun_again(tuning):
     tuning.write(seconds=0.3, epochs=4)
     process = tuning.start("-n", 1)

@@ -56,6 +56,7 @@ def refused(done, *words):
     return True
 
 
+@pytest.mark.slow
 def test_the_white_paper_s_checkpoint_becomes_two_that_work(upscaler, states, audio):
     folder = upscaler.folder
     torch.save(

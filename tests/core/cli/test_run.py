@@ -209,6 +209,7 @@ def test_exit_codes(upscaler, folder, words, code, message):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_absent_extra_is_exit_5(upscaler, folder, jobs):
     (folder / "site").mkdir()
@@ -283,6 +284,7 @@ def test_an_end_by_force_leaves_no_half_file(upscaler, folder, number, code, job
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_file(upscaler, folder):
     tone(folder / "long.wav", rate=48_000, seconds=20)
 
@@ -309,6 +311,7 @@ def test_names_that_are_no_text_and_odd_ones_work(upscaler, folder):
     assert upscaler("run", "p.yaml", "-o", "single/", "--", "-dash.wav", "[brackets].wav").returncode == 0
 
 
+@pytest.mark.slow
 def test_two_inputs_of_one_name_are_not_mixed_up(upscaler, folder):
     tone(folder / "in" / "a.aiff")
     done = upscaler("run", "p.yaml", "in", "-o", "out")
@@ -332,6 +335,7 @@ def test_no_limit_leaves_the_limiter_out(upscaler):
     assert "clipped" in clipped.stderr
 
 
+@pytest.mark.slow
 def test_what_the_limiter_did_is_told(upscaler):
     """A tone is 6.02 dB over the ceiling in one second of four: that far down, for that second and some ramps."""
     t = np.arange(4 * 96_000) / 96_000

@@ -82,6 +82,7 @@ def test_close_ends_a_process_in_the_middle_of_a_file(pool, jobs):
     assert not list(jobs[0].target.parent.iterdir())
 
 
+@pytest.mark.slow
 def test_a_process_stays_for_the_next_file_and_is_replaced_when_it_has_died(pool, jobs):
     short, processes = jobs[2], []
     for number in range(3):

@@ -33,6 +33,7 @@ def components(upscaler):
     return {row["name"]: row["state"] for row in rows}
 
 
+@pytest.mark.slow
 def test_a_plugin_is_turned_off_and_on(upscaler):
     done = upscaler("plugins", "--disable", "hello", "--disable", "soxr")
     file = upscaler.folder / "ai-audio-upscaler" / "config.toml"

@@ -60,6 +60,7 @@ def test_it_runs_in_worker_processes_where_it_is_allowed(upscaler, folder):
     assert [path.name for path in (folder / "plugins").iterdir()] == ["my_half.py"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_it_is_refused_otherwise_and_nothing_of_it_runs(upscaler, folder, command):
     with (folder / "plugins" / "my_half.py").open("a") as file:
@@ -102,6 +103,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_one_is_told_in_a_sentence_with_both_places(upscaler, folder, name):
     code, message = BROKEN[name]

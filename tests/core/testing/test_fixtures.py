@@ -1,5 +1,6 @@
 """The fixtures that plugin authors get."""
 
+import pytest
 import torch
 
 from upscaler_core import Component, Kind, hookimpl
@@ -53,6 +54,7 @@ def test_the_tiny_model_keeps_the_contract(hermetic_registry):
     assert contract_failures(registry, registry.find(Kind.MODEL, "mine")) == []
 
 
+@pytest.mark.slow
 def test_a_project_is_a_folder_with_a_recording_in_which_upscaler_runs(project):
     done = project("inspect", "speech.flac", "--json")
     assert done.returncode == 0, done.stderr
