@@ -17,6 +17,8 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow  # every test starts the command line, most of them several times
+
 
 def is_alive(process: int) -> bool:
     try:
@@ -27,7 +29,6 @@ def is_alive(process: int) -> bool:
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-@pytest.mark.slow
 def test_a_search_writes_the_best_recipe_and_a_report(tuning):
     result = tuning.result("-n", 6, "--jobs", 2)
     assert [trial["state"] for trial in result["trials"]] == ["done"] * 6
@@ -50,7 +51,6 @@ def test_a_search_writes_the_best_recipe_and_a_report(tuning):
     assert not re.search(r"https?://|<script|src=", page)
 
 
-@pytest.mark.slow
 def test_the_table_and_the_lines_of_a_pipe(tuning):
     done = tuning("-n", 2, "--set", "fails=false")
     assert done.returncode == 0, done.stderr
@@ -64,7 +64,6 @@ def test_the_table_and_the_lines_of_a_pipe(tuning):
     assert "trial" not in again.stderr.replace("trials", "")
 
 
-@pytest.mark.slow
 def test_a_killed_search_goes_on_with_nothing_lost(tuning):
     """The values depend on seed and number, and the training of the killed trial continues."""
     search = {"optimizer.learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}}
@@ -87,7 +86,6 @@ def test_a_killed_search_goes_on_with_nothing_lost(tuning):
     assert len({entry["process"] for entry in log}) == 2
 
 
-@pytest.mark.slow
 def test_an_interrupted_search_leaves_no_process_and_goes_on(tuning):
     tuning.write(seconds=0.5, epochs=4)
     process = tuning.start("-n", 2, "--jobs", 2)
@@ -103,7 +101,6 @@ def test_an_interrupted_search_leaves_no_process_and_goes_on(tuning):
     assert [len({entry["process"] for entry in log}) for log in tuning.scorings().values()] == [2, 2]
 
 
-@pytest.mark.slow
 def test_a_training_that_is_killed_is_begun_again(tuning):
     tuning.write(seconds=0.3, epochs=4)
     process = tuning.start("-n", 1)
@@ -120,7 +117,6 @@ def storage(request):
     return "study.log" if request.param == "journal" else request.getfixturevalue("database")
 
 
-@pytest.mark.slow
 def test_two_processes_share_a_study_and_one_is_killed(tuning, storage):
     tuning.write(seconds=0.3, epochs=4)
     words = ("-n", 5, "--storage", storage, "--grace", 2, "--pruner", "none")
@@ -142,7 +138,6 @@ def test_two_processes_share_a_study_and_one_is_killed(tuning, storage):
     assert len(set(values)) == 5, "two processes never draw the same values"
 
 
-@pytest.mark.slow
 def test_a_suspended_search_loses_its_trial_and_finds_out(tuning):
     """Its training continues meanwhile in the same folder. The process that takes the trial waits for its end."""
     tuning.write(seconds=0.4, epochs=8)
@@ -158,7 +153,6 @@ def test_a_suspended_search_loses_its_trial_and_finds_out(tuning):
     assert [entry["step"] for entry in log] == [10 * epoch for epoch in range(9)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_poor_trials_end_early(tuning, pruner):
     tuning.write(epochs=9, seconds=0.1, search={"optimizer.learning_rate": {"low": 1e-6, "high": 1e-1, "log": True}})
@@ -180,7 +174,6 @@ def test_a_recipe_that_cannot_be_trained_ends_the_search(tuning):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_values_that_cannot_be_trained_cost_only_their_trials(tuning):
     tuning.write(search={"fails": None})
     result = tuning.result("-n", 6)

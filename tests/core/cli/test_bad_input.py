@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+pytestmark = pytest.mark.slow  # every test starts the command line, most of them several times
+
 PIPELINE = "version: 1\ntarget_rate: 48000\nresampler: {use: poly-sinc-hq, dsp_quality: fast}\n"
 
 
@@ -127,7 +129,6 @@ def check_refused(files, refused):
         assert name in files[name]["message"] and files[name]["message"].count("\n") == name.count("\n")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_each_bad_file_fails_or_warns_alone(upscaler, folder, jobs):
     contents = {name: data for name, (data, _) in (REFUSED | DAMAGED).items()} | FINE
@@ -155,7 +156,6 @@ def test_each_bad_file_fails_or_warns_alone(upscaler, folder, jobs):
         assert len(audio) and np.isfinite(audio).all()
 
 
-@pytest.mark.slow
 def test_where_no_input_can_be_read_the_exit_code_is_4(upscaler, folder):
     (folder / "in" / "a.wav").write_bytes(b"")
     (folder / "in" / "b.flac").write_bytes(FLAC[:50])
@@ -163,7 +163,6 @@ def test_where_no_input_can_be_read_the_exit_code_is_4(upscaler, folder):
     assert not list(folder.glob("out/*"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("word", ["x" * 300 + ".wav", "p.yaml/inside.wav", "in"])
 def test_names_that_lead_nowhere(upscaler, folder, word):
     (folder / "in" / "a folder.wav").mkdir()
@@ -172,7 +171,6 @@ def test_names_that_lead_nowhere(upscaler, folder, word):
     assert word in process.stderr and "Traceback" not in process.stderr
 
 
-@pytest.mark.slow
 def test_a_name_that_leaves_no_room_for_the_output(upscaler, folder):
     (folder / "in" / ("x" * 250 + ".wav")).write_bytes(WAV)
     process = upscaler("run", "p.yaml", "in")
@@ -187,7 +185,6 @@ def without_privileges():
         prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="root's privileges are dropped in Linux's way")
 def test_what_may_not_be_read(upscaler, folder):
     for name in ("a.wav", "secret.wav", "locked/b.wav"):
@@ -231,7 +228,6 @@ def crashing(upscaler, folder):
     upscaler.environment["PYTHONPATH"] = str(folder / "site")
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("crashing")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_decoder_that_crashes_takes_only_its_file(upscaler, folder, jobs):
@@ -246,7 +242,6 @@ def test_a_decoder_that_crashes_takes_only_its_file(upscaler, folder, jobs):
     assert all(len(sf.read(folder / "out" / name)[0]) == 8_000 for name in written)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("crashing")
 def test_a_single_file_whose_decoder_crashes_ends_in_a_sentence(upscaler, folder):
     (folder / "b.boom").write_bytes(WAV)
@@ -256,7 +251,6 @@ def test_a_single_file_whose_decoder_crashes_ends_in_a_sentence(upscaler, folder
     assert sorted(path.name for path in folder.iterdir()) == ["b.boom", "in", "p.yaml", "site"]
 
 
-@pytest.mark.slow
 def test_what_a_decoder_prints_does_not_reach_the_user(upscaler, folder):
     """libmpg123 does, in C."""
     data = bytearray(encoded("MP3", "MPEG_LAYER_III", music(90_000)))

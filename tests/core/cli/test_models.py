@@ -20,6 +20,8 @@ from upscaler_core.cli import models
 from upscaler_core.cli.application import build_app
 from upscaler_core.models import Card, read_card, write_checkpoint
 
+pytestmark = pytest.mark.slow  # every test starts the command line, most of them several times
+
 SMALL = {"base_channels": 16, "num_layers": 3}
 
 
@@ -56,7 +58,6 @@ def refused(done, *words):
     return True
 
 
-@pytest.mark.slow
 def test_the_white_paper_s_checkpoint_becomes_two_that_work(upscaler, states, audio):
     folder = upscaler.folder
     torch.save(

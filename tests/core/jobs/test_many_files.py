@@ -20,6 +20,8 @@ from upscaler_core.jobs.planning import Job
 from upscaler_core.jobs.worker import JobSettings
 from upscaler_core.pipeline.spec import PipelineSpec
 
+pytestmark = pytest.mark.slow  # every test starts the command line, most of them several times
+
 PIPELINE = "version: 1\ntarget_rate: 48000\nresampler: {use: poly-sinc-hq, dsp_quality: fast}\n"
 MANIFEST = ".upscaler.jsonl"
 
@@ -63,7 +65,6 @@ def below(process, depth):
 # What is done again, and what is not
 
 
-@pytest.mark.slow
 def test_resume_does_what_changed_and_nothing_else(upscaler, folder):
     names = ["same", "touched", "edited", "missing", "cut", "flipped", "other"]
     tones(folder / "in", [f"deep/{name}.wav" for name in names])
@@ -86,7 +87,6 @@ def test_resume_does_what_changed_and_nothing_else(upscaler, folder):
     assert times == {name: (output / f"{name}.flac").stat().st_mtime_ns for name in times}
 
 
-@pytest.mark.slow
 def test_resume_with_another_pipeline_does_everything_again(upscaler, folder):
     tones(folder / "in", ["a.wav", "b.wav"])
     words = ("run", "p.yaml", "in", "-o", "out", "--resume")
@@ -95,7 +95,6 @@ def test_resume_with_another_pipeline_does_everything_again(upscaler, folder):
     assert "2 done" in upscaler(*words).stdout  # what it had made is there no more
 
 
-@pytest.mark.slow
 def test_after_a_kill_resume_does_the_rest(upscaler, folder):
     tones(folder / "in", [f"{index}.wav" for index in range(12)], seconds=20)
     words = ("run", "p.yaml", "in", "-o", "out/{name}.flac", "--jobs", 2, "--set", "target_rate=192000")
@@ -147,7 +146,6 @@ def test_an_engine_that_is_not_installed_names_its_extra(upscaler, folder, engin
 # Crashes
 
 
-@pytest.mark.slow
 def test_a_file_whose_worker_is_killed_is_tried_once_more(upscaler, folder):
     tones(folder / "many", ["0.wav", "1.wav", "2.wav"], rate=8_000, seconds=200)
     process = upscaler.start("run", "p.yaml", "many", "-o", "out", "-j", 2, "-r", 192_000, "--json")
@@ -166,7 +164,6 @@ def test_a_file_whose_worker_is_killed_is_tried_once_more(upscaler, folder):
 # Shards
 
 
-@pytest.mark.slow
 def test_shards_share_the_files_out(upscaler, folder):
     tones(folder / "in", [f"{index}.wav" for index in range(6)])
     (folder / "in" / "deep").mkdir()
@@ -219,7 +216,6 @@ def cluster(tmp_path, upscaler):
         process.communicate(timeout=60)
 
 
-@pytest.mark.slow
 def test_a_dask_cluster_of_two_workers(upscaler, folder, cluster):
     tones(folder / "in", ["short.wav", "broken.wav", "0.wav", "1.wav", "2.wav"])
     (folder / "in" / "broken.wav").write_bytes(b"RIFF but not really")
@@ -243,7 +239,6 @@ def test_a_dask_cluster_of_two_workers(upscaler, folder, cluster):
     assert sorted(statuses(resumed).values()) == ["failed"] + ["skipped"] * 4
 
 
-@pytest.mark.slow
 def test_a_cluster_that_ends_is_said(upscaler, folder, cluster):
     tones(folder / "in", ["0.wav", "1.wav"], rate=8_000, seconds=200)
     process = upscaler.start("run", "p.yaml", "in", "-r", 384_000, "-o", "out", "--engine", "dask", "--jobs", 2)

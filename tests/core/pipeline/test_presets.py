@@ -13,6 +13,8 @@ from upscaler_core.models import read_card
 from upscaler_core.models.checkpoint import available
 from upscaler_core.plugins.components import Kind
 
+pytestmark = pytest.mark.slow  # whole files through the presets
+
 PRESETS = ["restore", "whitepaper"]
 CUTOFF = 8_000
 
@@ -44,7 +46,6 @@ def distance(estimate, target):
     return float(lsd(estimate[None, :, : target.shape[-1]], target[None], 44_100))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_comes_nearer_than_noise(upscaler, recording, low, null, preset):
     soundfile.write(upscaler.folder / "low.wav", low[0].numpy(), 2 * CUTOFF, "FLOAT")
@@ -94,7 +95,6 @@ def test_a_soft_lowpass_leaves_no_hole(audio, preset):
     assert between(edge.begin_hz, 9_300.0).max() < max(lower, upper) + 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rates", ["[44100]", "[44100,88200,96000]"])
 def test_restore_fills_a_file_of_96_khz_unless_told_not_to(low, rates):
     pipeline = load_pipeline("restore", discover(), ["target_rate=96000", f"models.restore.other_rates={rates}"])
@@ -121,7 +121,6 @@ def test_the_octave_above_leaves_the_source_as_it_is():
     assert error[44_000:60_000].sum() > 1e-3 * power.sum()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", [48_000, 96_000])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_lone_tone_and_silence_gain_nothing(preset, target):
@@ -143,7 +142,6 @@ def test_full_band_comes_out_as_the_baseline_does(preset):
     assert torch.equal(out, plain)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_channels_that_are_alike_stay_alike(preset, low):
     pipeline = load_pipeline(preset, discover(), ["target_rate=48000"])
@@ -152,7 +150,6 @@ def test_channels_that_are_alike_stay_alike(preset, low):
     assert np.array_equal(out, pipeline(low[:, :16_000].repeat(2, 1).numpy(), 16_000))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_any_chunk_batch_gives_the_same_bits(preset, low):
     short = ["target_rate=48000", "chunk={samples: 24576, overlap: 2048, context: 0.2, batch: %d}"]

@@ -16,6 +16,8 @@ from conftest import ROOT
 from upscaler_core import Kind, SpecError, load_pipeline
 from upscaler_core.plugins.registry import Registry
 
+pytestmark = pytest.mark.slow  # every test starts the command line, most of them several times
+
 HEAD = "from upscaler_core import Component, Options, Plan, hookimpl\n"
 HALF = """
 class Half:
@@ -49,7 +51,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.slow
 def test_it_runs_in_worker_processes_where_it_is_allowed(upscaler, folder):
     done = upscaler("run", "pipelines/p.yaml", "a.wav", "b.wav", "-o", "out/{stem}.wav", "--jobs", 2, ALLOW)
     assert done.returncode == 0, done.stderr
@@ -60,7 +61,6 @@ def test_it_runs_in_worker_processes_where_it_is_allowed(upscaler, folder):
     assert [path.name for path in (folder / "plugins").iterdir()] == ["my_half.py"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_it_is_refused_otherwise_and_nothing_of_it_runs(upscaler, folder, command):
     with (folder / "plugins" / "my_half.py").open("a") as file:
@@ -76,7 +76,6 @@ def test_it_is_refused_otherwise_and_nothing_of_it_runs(upscaler, folder, comman
     assert (folder / "ran").exists()
 
 
-@pytest.mark.slow
 def test_it_is_a_setting_too(upscaler, folder):
     words = ["enhance", "a.wav", "-o", "out.wav", "-r", 16_000, "--set", "finish=[{use: half}]", "--set"]
     setting = f"plugins=[{folder / 'plugins' / 'my_half.py'}]"
@@ -103,7 +102,6 @@ BROKEN = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_one_is_told_in_a_sentence_with_both_places(upscaler, folder, name):
     code, message = BROKEN[name]
@@ -131,7 +129,6 @@ def test_what_is_no_plugin_file_is_told(upscaler, folder, written, message):
     assert done.stderr.startswith("upscaler: " + message.format(folder=folder)), done.stderr
 
 
-@pytest.mark.slow
 def test_what_fails_when_it_is_built_is_told_with_its_line(upscaler, folder):
     file = folder / "plugins" / "my_half.py"
     file.write_text((HEAD + HALF).replace("        pass\n", "        self.factor = 1 / 0\n"))
@@ -154,7 +151,6 @@ def test_in_python_it_is_a_parameter_and_loaded_once(folder):
     assert "half" not in Registry().names(Kind.FINISHER)
 
 
-@pytest.mark.slow
 def test_the_metric_of_the_documentation_scores_a_pipeline(upscaler, folder, audio):
     """The files in docs/plugins.md, word for word."""
     page = (ROOT / "docs" / "plugins.md").read_text()
@@ -207,7 +203,6 @@ def upscaler_degradations():
 """
 
 
-@pytest.mark.slow
 def test_a_recipe_trains_with_one_and_its_pipeline_names_it(upscaler, folder, audio):
     (folder / "recipes").mkdir()
     (folder / "recipes" / "mine.py").write_text(HEAD + TRAINED)
