@@ -17,6 +17,7 @@ from upscaler_core.testing.contracts import checks_of
 FAKES = {"cross": {"magnitude": "a", "phase": "b"}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", discover().entries, ids=lambda entry: f"{entry.kind}-{entry.component.name}")
 def test_built_ins(entry):
     extra = (entry.component.extra or "[sys]").partition("[")[2].rstrip("]")
