@@ -39,7 +39,7 @@ def execute(jobs: Iterable[Job], settings: JobSettings, at_a_time: int, engine: 
     """
     if engine == "local":
         with contextlib.closing(WorkerPool(settings, at_a_time)) as pool:
-            yield from pool.do(jobs)
+            yield from pool.run(jobs)
     else:
         with _dask() if engine == "dask" else _ray() as submit:
             yield from _on_cluster(jobs, replace(settings, folder=os.getcwd()), at_a_time, submit)  # noqa: PTH109
@@ -79,7 +79,7 @@ def _events_of(future: Future[Answer], job: Job) -> list[Event]:
 _thread = threading.local()
 
 
-def _do(job: Job, settings: JobSettings) -> Answer:
+def _run(job: Job, settings: JobSettings) -> Answer:
     """Do one job on a cluster's machine, by a process that stays for this thread's next job."""
     multiprocessing.current_process().daemon = (
         False  # dask's workers are daemons, which may have no processes of their own
@@ -87,7 +87,7 @@ def _do(job: Job, settings: JobSettings) -> Answer:
     if getattr(_thread, "pool", None) is None or _thread.pool.settings != settings:
         _thread.pool = WorkerPool(settings, 1)
     try:
-        return [event for event in _thread.pool.do([job]) if not isinstance(event, Advanced)]
+        return [event for event in _thread.pool.run([job]) if not isinstance(event, Advanced)]
     except UpscalerError as error:
         return error
 
@@ -109,7 +109,7 @@ def _dask() -> Iterator[Submit]:
     except OSError as error:
         raise UsageError(f"there is no dask scheduler at {address}: {' '.join(str(error).split())}") from None
     with client:
-        yield functools.partial(client.get_executor(pure=False).submit, _do)
+        yield functools.partial(client.get_executor(pure=False).submit, _run)
 
 
 @contextlib.contextmanager
@@ -122,7 +122,7 @@ def _ray() -> Iterator[Submit]:
         ray.init("auto", log_to_driver=False, logging_level="ERROR")
     except ConnectionError:
         raise UsageError("--engine ray joins a running cluster: run `ray start --head`, or set RAY_ADDRESS") from None
-    remote = ray.remote(_do)
+    remote = ray.remote(_run)
     try:
         yield lambda job, settings: remote.remote(job, settings).future()
     finally:

@@ -57,7 +57,7 @@ def dry_run(jobs: Iterable[Job], settings: JobSettings) -> Iterator[Result]:
     """Yield the result that each job would have, as far as the files' headers tell it."""
     worker = Worker(settings)
     for job in jobs:
-        yield worker.do(job, ignore, dry_run=True)
+        yield worker.run(job, ignore, dry_run=True)
 
 
 class Worker:
@@ -83,10 +83,10 @@ class Worker:
             raise UpscalerError(f"{gethostname()} has other weights, or other versions, than the run was started with")
         self.pipeline: Pipeline = assemble(settings.spec, self.registry, settings.device)
 
-    def do(self, job: Job, on_event: OnEvent, *, dry_run: bool = False) -> Result:
+    def run(self, job: Job, on_event: OnEvent, *, dry_run: bool = False) -> Result:
         """Do one job, or only return the result that it would have. Every failure becomes a `Failed`."""
         try:
-            return self._do(job, on_event, dry_run)
+            return self._run(job, on_event, dry_run)
         except UpscalerError as error:
             return Failed(job.source, str(error), error.exit_code)
         except OSError as error:  # of names and folders; errors of reading and writing are UpscalerErrors
@@ -100,7 +100,7 @@ class Worker:
             reason = f"{type(error).__name__}: {error}"
             return Failed(job.source, f"{job.source}: a bug, please report it ({reason})", UpscalerError.exit_code)
 
-    def _do(self, job: Job, on_event: OnEvent, dry_run: bool) -> Result:
+    def _run(self, job: Job, on_event: OnEvent, dry_run: bool) -> Result:
         from upscaler_core.files.output import decide_output
         from upscaler_core.files.recording import Recording, open_recording
         from upscaler_core.pipeline.file_conversion import convert, expected_result
@@ -156,7 +156,7 @@ def serve(connection: Connection, settings: JobSettings) -> None:
             connection.send(error)
             return
         while connection.poll(IDLE_SECONDS):
-            connection.send(worker.do(connection.recv(), connection.send))
+            connection.send(worker.run(connection.recv(), connection.send))
 
 
 def _change_folder(folder: str) -> None:

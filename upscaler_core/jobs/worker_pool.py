@@ -37,7 +37,7 @@ class WorkerPool:
         self._processes: dict[Connection, SpawnProcess] = {}
         self._idle: list[Connection] = []
 
-    def do(self, jobs: Iterable[Job]) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """Do the jobs, each taken when a process is free for it, and yield what happens. A file that fails stops no other.
 
         Raises:

@@ -34,15 +34,15 @@ def job(source, target, suffix=None, before=None):
     return Job(Path(source), Path(target), suffix, source, before)
 
 
-def do(job, **settings):
+def run_job(job, **settings):
     """The result, and the events before it."""
     events = []
-    return Worker(JobSettings(SPEC, **settings)).do(job, events.append), events
+    return Worker(JobSettings(SPEC, **settings)).run(job, events.append), events
 
 
 def test_the_default_suffix_follows_from_the_source():
     for source, target in (("a.wav", "out.flac"), ("float.wav", "out.wav")):
-        result, _ = do(job(source, "out"))
+        result, _ = run_job(job(source, "out"))
         assert isinstance(result, Finished) and result.target == Path(target)
         assert sf.info(target).samplerate == result.rate_out == 96_000
 
@@ -51,9 +51,9 @@ def test_skip_existing_leaves_everything_alone_that_has_a_name():
     Path("there.flac").mkdir()
     Path("there.xyz").write_bytes(b"")
     for skipped in (job("a.wav", "there"), job("a.wav", "there.xyz", ".xyz"), job("float.wav", "float")):
-        result, events = do(skipped, skip_existing=True)
+        result, events = run_job(skipped, skip_existing=True)
         assert isinstance(result, Skipped) and not events
-    result, _ = do(job("missing.wav", "there.xyz", ".xyz"), skip_existing=True)
+    result, _ = run_job(job("missing.wav", "there.xyz", ".xyz"), skip_existing=True)
     assert isinstance(result, Skipped), "the source is not even opened"
 
 
@@ -72,7 +72,7 @@ def test_skip_existing_leaves_everything_alone_that_has_a_name():
 @pytest.mark.parametrize("dry", [False, True])
 def test_the_output_is_refused_before_the_source_is_opened(source, target, suffix, message, exit_code, dry):
     one = job(source, target, suffix)
-    (result,) = dry_run([one], JobSettings(SPEC)) if dry else [do(one)[0]]
+    (result,) = dry_run([one], JobSettings(SPEC)) if dry else [run_job(one)[0]]
     assert isinstance(result, Failed) and result.exit_code == exit_code
     assert message in result.message
 
@@ -81,21 +81,21 @@ def test_a_dry_run_says_the_same_and_writes_nothing():
     before = sorted(Path().iterdir())
     (expected,) = dry_run([job("a.wav", "out")], JobSettings(SPEC))
     assert sorted(Path().iterdir()) == before
-    result, _ = do(job("a.wav", "out"))
+    result, _ = run_job(job("a.wav", "out"))
     for field in ("source", "target", "rate_in", "rate_out", "channels", "seconds"):
         assert getattr(result, field) == getattr(expected, field)
 
 
 def test_a_record_counts_for_its_own_output_only():
     pipeline = pipeline_hash(SPEC, discover(), "cpu")
-    first, events = do(job("a.wav", "out"), pipeline_hash=pipeline, overwrite=True)
+    first, events = run_job(job("a.wav", "out"), pipeline_hash=pipeline, overwrite=True)
     (record,) = (event.record for event in events if isinstance(event, Recorded))
     assert record.target == first.target == Path("out.flac")
-    again, _ = do(job("a.wav", "out", None, record), pipeline_hash=pipeline, overwrite=True)
+    again, _ = run_job(job("a.wav", "out", None, record), pipeline_hash=pipeline, overwrite=True)
     assert again == Skipped(Path("a.wav"), Path("out.flac"))
     elsewhere = dataclasses.replace(record, target=Path("out.wav"))
     Path("out.wav").write_bytes(Path("out.flac").read_bytes())
-    result, _ = do(job("a.wav", "out", None, elsewhere), pipeline_hash=pipeline, overwrite=True)
+    result, _ = run_job(job("a.wav", "out", None, elsewhere), pipeline_hash=pipeline, overwrite=True)
     assert isinstance(result, Finished), "what was made under another name is not this output"
-    result, _ = do(job("a.wav", "out.mp3", ".mp3", record), pipeline_hash=pipeline, overwrite=True)
+    result, _ = run_job(job("a.wav", "out.mp3", ".mp3", record), pipeline_hash=pipeline, overwrite=True)
     assert isinstance(result, Finished) and result.target == Path("out.mp3")

@@ -56,7 +56,7 @@ def test_a_killed_process_costs_its_own_file_alone(pool, jobs):
     once, twice, short = (job.source for job in jobs)
     planned, kills, tries = {once: 1, twice: 2, short: 0}, Counter(), Counter()
     events = []
-    for event in pool.do(jobs):
+    for event in pool.run(jobs):
         events.append(event)
         tries[event.source] += isinstance(event, Started)
         # Events of a killed process may still arrive: each try is killed once.
@@ -75,7 +75,7 @@ def test_a_killed_process_costs_its_own_file_alone(pool, jobs):
 
 
 def test_close_ends_a_process_in_the_middle_of_a_file(pool, jobs):
-    assert any(isinstance(event, Advanced) for event in pool.do(jobs[:1]))
+    assert any(isinstance(event, Advanced) for event in pool.run(jobs[:1]))
     assert len(workers()) == 1
     pool.close()
     assert not workers()
@@ -86,7 +86,7 @@ def test_close_ends_a_process_in_the_middle_of_a_file(pool, jobs):
 def test_a_process_stays_for_the_next_file_and_is_replaced_when_it_has_died(pool, jobs):
     short, processes = jobs[2], []
     for number in range(3):
-        result = list(pool.do([replace(short, target=short.target.with_stem(str(number)))]))[-1]
+        result = list(pool.run([replace(short, target=short.target.with_stem(str(number)))]))[-1]
         assert isinstance(result, Finished) and not result.warnings
         (worker,) = workers()
         processes.append(worker.pid)
@@ -102,5 +102,5 @@ def test_a_process_stays_for_the_next_file_and_is_replaced_when_it_has_died(pool
 def test_a_pipeline_that_cannot_be_assembled_is_raised(jobs):
     settings = JobSettings(SPEC, pipeline_hash="a hash of other weights")
     with contextlib.closing(WorkerPool(settings, 1)) as pool, pytest.raises(UpscalerError, match="has other weights"):
-        list(pool.do(jobs))
+        list(pool.run(jobs))
     assert not workers()
