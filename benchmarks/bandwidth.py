@@ -32,7 +32,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import signal
 
-from upscaler_core.dsp.bandwidth import LOWEST_HZ, PER_OCTAVE, Bandwidth, band_levels, find_bandwidth
+from upscaler_core.dsp.bandwidth import Bandwidth
+from upscaler_core.dsp.edge_rules import LOWEST_HZ, PER_OCTAVE, band_levels, find_bandwidth
 
 Audio = NDArray[np.float64]  # [time, channel]
 CUTOFFS = (4000, 8000, 12000, 16000)

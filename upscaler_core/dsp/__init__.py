@@ -1,6 +1,7 @@
 """Signal processing without models: streams and windows, resampling, filters, spectra, noise, and measurements."""
 
-from upscaler_core.dsp.bandwidth import Bandwidth, measure_bandwidth
+from upscaler_core.dsp.bandwidth import LOW_CONFIDENCE, Bandwidth, BandwidthTrack, Segment
+from upscaler_core.dsp.edge_rules import BandLevels, find_bandwidth, measure_bandwidth
 from upscaler_core.dsp.filters import highpass, kaiser_half_length, kaiser_lowpass, lowpass
 from upscaler_core.dsp.griffin_lim import fading_phasor, griffinlim, unit_phasor
 from upscaler_core.dsp.loudness import Levels, measure_levels
@@ -17,14 +18,19 @@ from upscaler_core.dsp.stereo import to_left_right, to_mid_side
 from upscaler_core.dsp.streaming import Stream
 
 __all__ = [
+    "LOW_CONFIDENCE",
     "REFERENCE_BAND",
     "TILT_PER_OCTAVE",
+    "BandLevels",
     "Bandwidth",
+    "BandwidthTrack",
     "Levels",
     "Resample",
+    "Segment",
     "Stream",
     "band_level",
     "fading_phasor",
+    "find_bandwidth",
     "griffinlim",
     "highpass",
     "kaiser_half_length",

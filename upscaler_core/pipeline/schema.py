@@ -8,7 +8,7 @@ from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.registry import Registry
 
-_PLACES = {"resampler": Kind.RESAMPLER, "fusion": Kind.FUSION, "export": Kind.EXPORTER, "finish": Kind.FINISHER}
+_PLACES = {"resampler": Kind.RESAMPLER, "detector": Kind.DETECTOR, "fusion": Kind.FUSION, "export": Kind.EXPORTER, "finish": Kind.FINISHER}
 
 
 def pipeline_schema(registry: Registry) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def pipeline_schema(registry: Registry) -> dict[str, Any]:
             shape: dict[str, Any] = {"type": "object", "additionalProperties": choices}
         elif key == "finish":
             shape = {"type": "array", "items": choices}
-        elif key == "resampler":
+        elif key in ("resampler", "detector"):
             shape = choices
         else:
             shape = {"anyOf": [choices, {"type": "null"}]}

@@ -14,18 +14,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from upscaler_core.dsp.bandwidth import Bandwidth, measure_bandwidth
+from upscaler_core.dsp.bandwidth import Bandwidth
+from upscaler_core.dsp.edge_rules import measure_bandwidth
 from upscaler_core.dsp.gain_reduction import GainReductionMeter
 from upscaler_core.dsp.plan import Plan
 from upscaler_core.dsp.resample import Resample
 from upscaler_core.dsp.streaming import Stream, chunking, crossfade, mute_silence, peek, run, tee, zip_blocks
 from upscaler_core.pipeline.enhancement import EnhancementStep, Stereo
 from upscaler_core.pipeline.spec import Chunk
-from upscaler_core.plugins.protocols import Conditions, EnhancementModel, Finisher, FusionStrategy, Resampler
+from upscaler_core.plugins.protocols import BandwidthDetector, Conditions, EnhancementModel, Finisher, FusionStrategy, Resampler
+
+AboveEdge = Literal["auto", "keep", "replace"]
 
 FULL_BAND_HZ = 19_000
 """From here up a source is full band: few people hear what could be added."""
@@ -48,7 +52,10 @@ class SignalLine:
         finish: finishers, in order.
         stereo: two channels are treated each by itself, or as mid and side. Other channel counts are independent.
         chunk: how the models' input is cut.
-        cutoff_hz: where the source's content ends. None = it is measured.
+        detector: finds where a source's content ends. None = the rules of `dsp.edge_rules`.
+        cutoff_hz: where the source's content ends. None = the detector says it.
+        above_edge: what the source has above its edge is kept, or replaced by what the models add. `auto` = it is replaced
+            where the detector found images.
         keep_source_band: high-pass what the models add where the edge begins. False = the white paper's literal fusion.
         seed: for all noise.
         device: where the models run, as torch names it.
@@ -61,7 +68,9 @@ class SignalLine:
     finish: Sequence[Finisher] = ()
     stereo: Stereo = "independent"
     chunk: Chunk = field(default_factory=Chunk)
+    detector: BandwidthDetector | None = None
     cutoff_hz: float | None = None
+    above_edge: AboveEdge = "auto"
     keep_source_band: bool = True
     seed: int = 0
     device: str = "cpu"

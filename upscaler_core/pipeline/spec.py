@@ -140,6 +140,9 @@ class PipelineSpec(Spec):
     output: str | None = option(None, help="file, folder or template with {stem}, from this file's folder")
     target_rate: int = option(96_000, unit="Hz", ge=1_000, le=768_000, help="sample rate of the output")
     resampler: Annotated[ComponentRef, Kind.RESAMPLER] = option(_default("resampler"), help="changes the sample rate")
+    detector: Annotated[ComponentRef, Kind.DETECTOR] = option(
+        _default("detector"), help="finds where the source's content ends"
+    )
     models: Annotated[dict[str, ComponentRef], Kind.MODEL] = option(
         {}, help="enhancement models, by names of your choice"
     )
@@ -149,6 +152,9 @@ class PipelineSpec(Spec):
     stereo: Literal["independent", "mid-side"] = option("independent", help="how two channels meet the models")
     chunk: Chunk = option(Chunk(), help="how the models' input is cut")
     cutoff_hz: float | None = option(None, unit="Hz", gt=0, le=384_000, help="where the source ends; null = measured")
+    above_edge: Literal["auto", "keep", "replace"] = option(
+        "auto", help="what the source has above its edge: kept, taken away, or taken away where it is images"
+    )
     keep_source_band: bool = option(True, help="add nothing below the cut-off")
     seed: int = option(0, ge=0, le=2**63 - 1, help="for everything drawn by chance")
     finish: Annotated[list[ComponentRef], Kind.FINISHER] = option([], help="finishers, in order")

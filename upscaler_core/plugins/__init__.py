@@ -3,6 +3,8 @@
 from upscaler_core.plugins.components import suggest, validate
 from upscaler_core.plugins.protocols import (
     Adversary,
+    BandwidthDetector,
+    BandwidthSurvey,
     Command,
     Degradation,
     EnhancementModel,
@@ -21,6 +23,8 @@ from upscaler_core.plugins.protocols import (
 
 __all__ = [
     "Adversary",
+    "BandwidthDetector",
+    "BandwidthSurvey",
     "Command",
     "Degradation",
     "EnhancementModel",

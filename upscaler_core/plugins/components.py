@@ -18,6 +18,7 @@ class Kind(StrEnum):
     """The kinds of component. Each kind has one protocol, one hook and one contract."""
 
     RESAMPLER = "resampler"
+    DETECTOR = "detector"
     MODEL = "model"
     FUSION = "fusion"
     DEGRADATION = "degradation"

@@ -41,6 +41,17 @@ def upscaler_resamplers() -> Iterable[Component]:
 
 
 @hookspec
+def upscaler_detectors() -> Iterable[Component]:
+    """Offer ways to find where the content ends (`protocols.BandwidthDetector`).
+
+    >>> @hookimpl
+    ... def upscaler_detectors():
+    ...     return [Component("fixed", "upscaler_hello.fixed:Fixed", summary="always 8 kHz")]
+    """
+    return ()
+
+
+@hookspec
 def upscaler_models() -> Iterable[Component]:
     """Offer enhancement models (`protocols.EnhancementModel`).
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from upscaler_core.dsp.bandwidth import BandwidthTrack
     from upscaler_core.dsp.plan import Plan
     from upscaler_core.dsp.stft import StftConfig
 
@@ -28,6 +29,26 @@ class Resampler(Protocol):
 
     def plan(self, rate_in: int, rate_out: int) -> Plan:
         """Return the windowed function from `rate_in` to `rate_out` (Hz, both positive); float32 and float64 windows."""
+        ...
+
+
+class BandwidthSurvey(Protocol):
+    """A survey of one recording, while it goes on. It reads blocks as they come, so that a decoding pass can be shared."""
+
+    def add(self, block: Tensor) -> None:
+        """Take the next block `[channel, time]`. The result does not depend on how the signal is cut into blocks."""
+        ...
+
+    def finish(self) -> BandwidthTrack:
+        """Where the content ends, over time. It is called once, after the last block."""
+        ...
+
+
+class BandwidthDetector(Protocol):
+    """Finds where the content of recordings ends. Memory does not grow with a recording's length."""
+
+    def survey(self, rate: int) -> BandwidthSurvey:
+        """Begin the survey of a recording at `rate` Hz."""
         ...
 
 

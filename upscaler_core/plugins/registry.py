@@ -266,6 +266,10 @@ class Registry:
 
         return Resample(self.build(Kind.RESAMPLER, name, checked or options))
 
+    def detector(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.BandwidthDetector:
+        """Build a bandwidth detector."""
+        return cast("protocols.BandwidthDetector", self.build(Kind.DETECTOR, name, checked or options))
+
     def model(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.EnhancementModel:
         """Build an enhancement model."""
         return cast("protocols.EnhancementModel", self.build(Kind.MODEL, name, checked or options))

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from upscaler_core.dsp import filters
-from upscaler_core.dsp.bandwidth import Bandwidth, band_levels, find_bandwidth, measure_bandwidth
+from upscaler_core.dsp.bandwidth import Bandwidth
+from upscaler_core.dsp.edge_rules import band_levels, find_bandwidth, measure_bandwidth
 
 RATES = (8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000)
 EXAMPLES = Path(__file__).parents[3] / "examples" / "audio"

@@ -3,6 +3,7 @@
 from upscaler_core.testing.checks import (  # noqa: F401 - importing a module registers its checks
     command,
     degradation,
+    detector,
     exporter,
     finisher,
     fusion,

@@ -1,0 +1,1 @@
+"""Bandwidth detectors: a small network, and rules made by hand."""
