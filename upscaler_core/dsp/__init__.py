@@ -13,7 +13,7 @@ from upscaler_core.dsp.spectral_tilt import (
     tilted_log_magnitude,
     tilted_magnitude,
 )
-from upscaler_core.dsp.spectrogram import stream_spectrogram
+from upscaler_core.dsp.spectrogram import Spectrogram, stream_spectrogram
 from upscaler_core.dsp.stereo import to_left_right, to_mid_side
 from upscaler_core.dsp.streaming import Stream
 
@@ -27,6 +27,7 @@ __all__ = [
     "Levels",
     "Resample",
     "Segment",
+    "Spectrogram",
     "Stream",
     "band_level",
     "fading_phasor",

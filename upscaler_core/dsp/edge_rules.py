@@ -46,7 +46,7 @@ import torch
 from torch import Tensor
 
 from upscaler_core.dsp.bandwidth import Bandwidth
-from upscaler_core.dsp.frames import Frames
+from upscaler_core.dsp.frames import Frames, blackman_harris
 from upscaler_core.dsp.streaming import Stream
 
 RESOLUTION_HZ = 12.5
@@ -156,17 +156,6 @@ class BandLevels:
         if len(self.groups) * GROUP == MAX_FRAMES:
             self.groups = list(torch.split(torch.cat(self.groups)[::2], GROUP))
             self.stride *= 2
-
-
-def blackman_harris(size: int) -> Tensor:
-    """The periodic 4-term window `[size]`, scaled so that a sine of amplitude 1 is at 0 dB (Harris 1978).
-
-    Its side lobes are below −92 dB.
-    """
-    angle = 2 * math.pi * torch.arange(size, dtype=torch.float64) / size
-    terms = torch.tensor([0.35875, -0.48829, 0.14128, -0.01168], dtype=torch.float64)
-    window = (terms[:, None] * torch.cos(torch.arange(4)[:, None] * angle)).sum(0)
-    return (window / (window.sum() / 2)).float()
 
 
 def band_starts(rate: int, size: int) -> list[int]:
