@@ -103,8 +103,10 @@ def verify(
 
 def _load(registry: Registry, opened: Checkpoint) -> None:
     """Build the checkpoint's model with its weights."""
+    name = opened.card.component
+    kind = Kind.DETECTOR if name in registry.names(Kind.DETECTOR) else Kind.MODEL
     try:
-        registry.build(Kind.MODEL, opened.card.component, {"checkpoint": str(opened.path.absolute())})
+        registry.build(kind, name, {"checkpoint": str(opened.path.absolute())})
     except UsageError as error:
         raise InputError(f"{opened.path} holds weights of {opened.card.component}: {error}") from None
 
@@ -240,7 +242,8 @@ def _settings(words: list[str]) -> dict[str, Any]:
 
 
 def _available(registry: Registry) -> Iterator[tuple[str, Path]]:
-    return checkpoint.available([entry.component for entry in registry.of(Kind.MODEL)])
+    entries = [*registry.of(Kind.MODEL), *registry.of(Kind.DETECTOR)]
+    return checkpoint.available([entry.component for entry in entries])
 
 
 def _paths(registry: Registry) -> list[Path]:

@@ -13,6 +13,7 @@ from upscaler_core.dsp.spectral_tilt import (
     tilted_log_magnitude,
     tilted_magnitude,
 )
+from upscaler_core.dsp.frames import Frames, blackman_harris
 from upscaler_core.dsp.spectrogram import Spectrogram, stream_spectrogram
 from upscaler_core.dsp.stereo import to_left_right, to_mid_side
 from upscaler_core.dsp.streaming import Stream
@@ -24,12 +25,14 @@ __all__ = [
     "BandLevels",
     "Bandwidth",
     "BandwidthTrack",
+    "Frames",
     "Levels",
     "Resample",
     "Segment",
     "Spectrogram",
     "Stream",
     "band_level",
+    "blackman_harris",
     "fading_phasor",
     "find_bandwidth",
     "griffinlim",

@@ -22,6 +22,11 @@ class Frames:
         self._parts: list[Tensor] = []
         self._length = 0
 
+    @property
+    def rest(self) -> Tensor:
+        """The samples `[channel, time]` from the next frame's beginning on; `[0, 0]` where none ever came."""
+        return torch.cat(self._parts, -1) if self._parts else torch.zeros(0, 0)
+
     def add(self, block: Tensor) -> Iterator[Tensor]:
         """Take the next block `[channel, time]`; yield the frames `[channel, size]` that it completes."""
         self._parts.append(block)

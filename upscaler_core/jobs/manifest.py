@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from upscaler_core.errors import OutputError, UsageError
-from upscaler_core.models.checkpoint import ModelOptions, find
+from upscaler_core.models.checkpoint import CheckpointOptions, find
 from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.components import Options, validate
 from upscaler_core.plugins.registry import DISTRIBUTION, Entry, Registry
@@ -187,7 +187,7 @@ def _component(entry: Entry, options: Mapping[str, Any] | Options) -> dict[str, 
     """A component with all its options. Where an option names a file, its content counts."""
     options = validate(entry.component, options)
     dumped = options.model_dump(mode="json")
-    if isinstance(options, ModelOptions) and options.checkpoint != "none":
+    if isinstance(options, CheckpointOptions) and options.checkpoint != "none":
         package = entry.component.factory.partition(":")[0].partition(".")[0]
         dumped["checkpoint"] = str(find(options.checkpoint, entry.component.name, package))
     return {

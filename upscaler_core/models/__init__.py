@@ -8,6 +8,7 @@ from upscaler_core.lazy import lazy_exports
 from upscaler_core.models.checkpoint import (
     Card,
     Checkpoint,
+    CheckpointOptions,
     ModelOptions,
     load_checkpoint,
     read_card,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Card",
     "Checkpoint",
+    "CheckpointOptions",
     "ModelOptions",
     "choose_device",
     "choose_dtype",

@@ -1,6 +1,6 @@
 """Checkpoints: each is one safetensors file with its card in the header. Nothing is unpickled.
 
-A model component with weights takes `ModelOptions` (or a class derived from it) and begins with
+A component with weights takes `CheckpointOptions`, a model `ModelOptions` (or a class derived from one), and begins with
 
     options, checkpoint = load_checkpoint(options, "waveform-unet", __package__)
     ...                                     # build the layers that the options describe
@@ -39,26 +39,33 @@ MAX_HEADER_BYTES = 16 << 20
 """A longer header is taken for damage. Headers hold names, shapes and the card: some kilobytes."""
 
 
-class ModelOptions(Options):
-    """Base class for the options of a model that has weights."""
+class CheckpointOptions(Options):
+    """Base class for the options of a component that has weights."""
 
-    at_run_time: ClassVar[frozenset[str]] = frozenset({"checkpoint", "precision"})
-    """Options that say how a model runs. All others shape it, and a checkpoint fixes them."""
-    foreign_parts: ClassVar[Mapping[str, str]] = {}
-    """Parts of other programs' checkpoints that hold weights of this model: the part's name, and the ending that
-    `upscaler models import` gives the new checkpoint's name."""
+    at_run_time: ClassVar[frozenset[str]] = frozenset({"checkpoint"})
+    """Options that say how a component runs. All others shape it, and a checkpoint fixes them."""
 
     checkpoint: str = option(
         "bundled",
         help="weights: bundled, a name from `upscaler models`, a .safetensors file, or none for untrained ones",
     )
+
+    def shape(self) -> dict[str, Any]:
+        """The options that shape the component, for a card."""
+        return self.model_dump(mode="json", exclude=set(self.at_run_time))
+
+
+class ModelOptions(CheckpointOptions):
+    """Base class for the options of a model that has weights."""
+
+    at_run_time: ClassVar[frozenset[str]] = CheckpointOptions.at_run_time | {"precision"}
+    foreign_parts: ClassVar[Mapping[str, str]] = {}
+    """Parts of other programs' checkpoints that hold weights of this model: the part's name, and the ending that
+    `upscaler models import` gives the new checkpoint's name."""
+
     precision: Literal["auto", "float32", "bfloat16"] = option(
         "auto", help="what the network computes in; auto is bfloat16 where the processor is fast at it"
     )
-
-    def shape(self) -> dict[str, Any]:
-        """The options that shape the model, for a card."""
-        return self.model_dump(mode="json", exclude=set(self.at_run_time))
 
 
 class Card(BaseModel):
@@ -126,7 +133,7 @@ class Checkpoint:
         module.load_state_dict({name: tensor.to(state[name].dtype) for name, tensor in self.tensors.items()})
 
 
-O = TypeVar("O", bound=ModelOptions)  # noqa: E741 - options
+O = TypeVar("O", bound=CheckpointOptions)  # noqa: E741 - options
 
 
 def load_checkpoint(options: O, component: str, package: str) -> tuple[O, Checkpoint | None]:

@@ -83,7 +83,7 @@ def _check(
     spec: S | None = None
 
     def checked(path: KeyPath, kind: Kind, ref: ComponentRef) -> ComponentRef:
-        if folder and kind == Kind.MODEL:
+        if folder and kind in (Kind.MODEL, Kind.DETECTOR):
             ref = _with_checkpoint_from(folder, ref)
         options = _checked_options(path, kind, ref, registry, faults)
         return ref if options is None else ref.with_options(options)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from upscaler_core.errors import UnknownComponent
-from upscaler_core.models.checkpoint import ModelOptions
+from upscaler_core.models.checkpoint import CheckpointOptions
 from upscaler_core.plugins.components import Component, Kind, Options, suggest, validate
 from upscaler_core.plugins.registry import Entry, Registry, discover
 from upscaler_core.testing.rules import CHECKS, Check, ContractBroken, Subject
@@ -32,7 +32,7 @@ def checks_of(kind: Kind) -> list[Check]:
 
 def _options(component: Component, values: dict[str, Any]) -> Options:
     """Checked options. A contract is about code, so a model is untrained unless the author names a checkpoint."""
-    untrained = {"checkpoint": "none"} if issubclass(component.options, ModelOptions) else {}
+    untrained = {"checkpoint": "none"} if issubclass(component.options, CheckpointOptions) else {}
     return validate(component, {**untrained, **values})
 
 

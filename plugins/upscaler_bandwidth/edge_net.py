@@ -1,0 +1,234 @@
+"""`edge-net`: a small network finds where the content ends, over time, and says how sure it is.
+
+    blocks ─► cells of band levels ─► network: votes and attributes of each cell ─► segments ─► one posterior for each
+
+The cut-off of a segment is the place that has most of the posterior within 7 %; that share is the confidence. An edge must be
+likelier than none by `EDGE_ODDS`: a false edge harms an original, and a missed one leaves a file as it is.
+
+The rules of `upscaler_core.dsp` give a second opinion on recordings with one segment. Where both agree within 7 %, the rules'
+cut-off and slope are taken, because these are the more precise ones. Where the network finds no edge, the rules may still find
+the edge of the converter that made the recording, close to the Nyquist frequency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from upscaler_bandwidth.features import LOWEST_HZ, PER_OCTAVE, CellFeatures, band_count, cell_samples
+from upscaler_bandwidth.network import ABOVE, CAUSES, CODECS, RECEPTIVE_FIELD, EdgeNetwork, Votes
+from upscaler_bandwidth.options import EdgeNetOptions
+from upscaler_bandwidth.segmentation import Segmentation
+from upscaler_core import load_checkpoint
+from upscaler_core.dsp import BandLevels, Bandwidth, BandwidthTrack, Segment, find_bandwidth
+
+WINDOW = 256
+"""Cells in each call of the network. The number never changes, because the last bits of the result depend on it."""
+NEAR = 2
+"""Bands on each side that count as the same cut-off: 7 % are 2.3 bands."""
+EDGE_ODDS = 1.5
+"""By how much an edge must be likelier than none."""
+TEMPER = 0.35
+"""Votes count so much where segments are sought: neighbouring cells are not independent."""
+LEAST_CELLS = 9
+"""Active cells that a segment needs: 1.6 s. A shorter one joins its neighbour."""
+SAME_CUTOFF = 0.12
+"""Neighbouring segments whose cut-offs differ by a smaller share are one."""
+FULL_BAND = 0.93
+"""Edges above this share of the Nyquist frequency are converters' own: no edge."""
+AGREE = 0.07
+"""Cut-offs that differ by a smaller share are the same."""
+CONVERTER = 0.88
+"""Share of the Nyquist frequency above which an edge that only the rules find is the converter's."""
+BRICK_WALL = 96
+"""Butterworth order that stands for a resampler's or a codec's edge."""
+
+
+class EdgeNet:
+    """The detector `edge-net`."""
+
+    def __init__(self, options: EdgeNetOptions) -> None:
+        options, checkpoint = load_checkpoint(options, "edge-net", __package__)
+        torch.manual_seed(0)
+        self.network = EdgeNetwork(options.channels)
+        if checkpoint:
+            checkpoint.into(self.network)
+        self.network.eval().to(memory_format=torch.channels_last)
+
+    def survey(self, rate: int) -> NetSurvey:
+        """Begin a survey."""
+        return NetSurvey(self.network, rate)
+
+
+@dataclass
+class Evidence:
+    """What the cells of one segment say together."""
+
+    start: int
+    """First cell."""
+    state: int
+    votes: Tensor
+    """Sum over cells, `[band + 1]`."""
+    attributes: Tensor
+    """Sum over active cells, `[attribute]`."""
+    loudest: Tensor
+    """Highest level in each band, `[band]`, dB."""
+    active: float = 0.0
+    """Active cells."""
+
+    def join(self, other: Evidence) -> Evidence:
+        """Both as one segment, which begins where the first begins and has the state of the longer one."""
+        first, longer = min(self, other, key=lambda e: e.start), max(self, other, key=lambda e: e.active)
+        loudest = torch.maximum(self.loudest, other.loudest)
+        votes, attributes = self.votes + other.votes, self.attributes + other.attributes
+        return Evidence(first.start, longer.state, votes, attributes, loudest, self.active + other.active)
+
+
+class NetSurvey:
+    """A survey by the network."""
+
+    def __init__(self, network: EdgeNetwork, rate: int) -> None:
+        self.network, self.rate = network, rate
+        self.bands = band_count(rate)
+        self.features = CellFeatures(rate)
+        self.levels = BandLevels(rate)
+        empty = torch.full((RECEPTIVE_FIELD, 3, self.bands), torch.nan)
+        self.cells = empty  # from the receptive field before the next window on
+        self.segmentation = Segmentation()
+        self.pending: list[tuple[Votes, Tensor]] = []  # voted on, not yet in a segment
+        self.segments: list[Evidence] = []
+        self.settled = 0  # cells in segments
+
+    def add(self, block: Tensor) -> None:
+        """Take the next block `[channel, time]`."""
+        self.levels.add(block)
+        self._add_cells(self.features.add(block))
+
+    def finish(self) -> BandwidthTrack:
+        """The segments, each with its bandwidth."""
+        self._add_cells(self.features.finish())
+        rest = self.cells.shape[0] - RECEPTIVE_FIELD
+        if rest:
+            size = WINDOW + 2 * RECEPTIVE_FIELD
+            padding = torch.full((size - self.cells.shape[0], 3, self.bands), torch.nan)
+            self._vote(torch.cat([self.cells, padding]), rest)
+        self._settle(self.segmentation.finish())
+        found = [(e.start, self.bandwidth_of(e)) for e in self._merged()]
+        if len(found) == 1:
+            found = [(0, second_opinion(found[0][1], find_bandwidth(self.levels.finish(), self.rate), self.rate))]
+        segments = [Segment(0 if not i else start * cell_samples(self.rate), b) for i, (start, b) in enumerate(found)]
+        return BandwidthTrack(tuple(segments) or (Segment(0, Bandwidth(self.rate / 2, confidence=0.5)),))
+
+    def _add_cells(self, cells: Tensor) -> None:
+        self.cells = torch.cat([self.cells, cells])
+        while self.cells.shape[0] >= WINDOW + 2 * RECEPTIVE_FIELD:
+            self._vote(self.cells[: WINDOW + 2 * RECEPTIVE_FIELD], WINDOW)
+            self.cells = self.cells[WINDOW:]
+
+    def _vote(self, window: Tensor, count: int) -> None:
+        """Let `count` cells after the receptive field vote."""
+        with torch.no_grad():
+            votes = self.network(window[None])
+        part = slice(RECEPTIVE_FIELD, RECEPTIVE_FIELD + count)
+        own = Votes(votes.edge[0, part], votes.attributes[0, part], votes.active[0, part])
+        self.pending.append((own, window[part, 0]))
+        self._settle(self.segmentation.add(TEMPER * _blurred(own.edge).double().numpy()))
+
+    def _settle(self, states: np.ndarray) -> None:
+        """Add cells whose state is known to their segments."""
+        while len(states):
+            votes, levels = self.pending.pop(0)
+            count = min(len(states), len(votes.active))
+            if count < len(votes.active):
+                rest = Votes(votes.edge[count:], votes.attributes[count:], votes.active[count:])
+                self.pending.insert(0, (rest, levels[count:]))
+            begins = np.flatnonzero(np.diff(states[:count], prepend=-1))
+            for begin, end in zip(begins, [*begins[1:], count], strict=True):
+                self._extend(int(states[begin]), votes, levels, slice(int(begin), int(end)))
+            self.settled += count
+            states = states[count:]
+
+    def _extend(self, state: int, votes: Votes, levels: Tensor, part: slice) -> None:
+        active = votes.active[part]
+        attributes = (votes.attributes[part] * active[:, None]).sum(0)
+        evidence = Evidence(
+            self.settled + part.start, state, votes.edge[part].sum(0), attributes, levels[part].amax(0), float(active.sum())
+        )
+        if self.segments and self.segments[-1].state == state:
+            self.segments[-1] = self.segments[-1].join(evidence)
+        else:
+            self.segments.append(evidence)
+
+    def _merged(self) -> list[Evidence]:
+        """The segments, after short ones and such of the same cut-off were joined with a neighbour."""
+        segments = list(self.segments)
+        while len(segments) > 1:
+            shortest = min(range(len(segments)), key=lambda i: segments[i].active)
+            if segments[shortest].active < LEAST_CELLS:
+                neighbours = [i for i in (shortest - 1, shortest + 1) if 0 <= i < len(segments)]
+                i = min(shortest, max(neighbours, key=lambda i: segments[i].active))
+            else:
+                cutoffs = [self.bandwidth_of(e).cutoff_hz for e in segments]
+                same = [i for i in range(len(cutoffs) - 1) if abs(np.log(cutoffs[i] / cutoffs[i + 1])) < SAME_CUTOFF]
+                if not same:
+                    break
+                i = same[0]
+            segments[i : i + 2] = [segments[i].join(segments[i + 1])]
+        return segments
+
+    def bandwidth_of(self, evidence: Evidence) -> Bandwidth:
+        """The bandwidth that a segment's evidence speaks for."""
+        logits = self.network.posterior(evidence.votes, torch.tensor(evidence.active)).detach()
+        posterior = logits.softmax(-1)
+        attributes = evidence.attributes / max(1.0, evidence.active)
+        causes, above, codecs, (kbps, order) = attributes.split([len(CAUSES), len(ABOVE), len(CODECS), 2])
+        place, confidence = most_within(posterior[:-1])
+        none = float(posterior[-1])
+        cutoff = LOWEST_HZ * 2 ** (place / PER_OCTAVE)
+        codec = CODECS[int(codecs.argmax())] if float(codecs.softmax(-1).max()) > 0.6 else ""
+        rate = float(2**kbps) if codec else None
+        if evidence.active == 0 or none * EDGE_ODDS > confidence or cutoff > FULL_BAND * self.rate / 2:
+            certain = 1.0 if evidence.active == 0 else max(none, 1 - confidence)
+            cause = max(((c, float(v)) for c, v in zip(CAUSES, causes, strict=True) if c in ("full band", "dark", "lossy")), key=lambda c: c[1])[0]
+            return Bandwidth(self.rate / 2, confidence=certain, cause=cause, codec=codec, kbps=rate)  # type: ignore[arg-type]
+        cause = max(((c, float(v)) for c, v in zip(CAUSES, causes, strict=True) if c in ("resampled", "lossy", "low-pass")), key=lambda c: c[1])[0]
+        order = float(2**order.clamp(1, 5)) if cause == "low-pass" else BRICK_WALL
+        return Bandwidth(
+            cutoff, drop_db(evidence.loudest, place), 6.02 * order, confidence, cause, ABOVE[int(above.argmax())], codec, rate  # type: ignore[arg-type]
+        )
+
+
+def second_opinion(network: Bandwidth, rules: Bandwidth, rate: int) -> Bandwidth:
+    """The network's bandwidth, made more precise by that of the rules where they agree."""
+    if not rules.has_edge:
+        return network
+    agree = abs(rules.cutoff_hz / network.cutoff_hz - 1) < AGREE
+    converter = not network.has_edge and rules.cutoff_hz > CONVERTER * rate / 2
+    if not (agree and network.has_edge or converter):
+        return network
+    return replace(network, cutoff_hz=rules.cutoff_hz, drop_db=rules.drop_db, slope=rules.slope)
+
+
+def most_within(posterior: Tensor) -> tuple[float, float]:
+    """The place on the scale of bands with most of the posterior `[band]` within 7 %, and how much that is."""
+    padded = torch.nn.functional.pad(posterior, (NEAR, NEAR)).unfold(0, 2 * NEAR + 1, 1)  # [band, 5]
+    band = int(padded.sum(-1).argmax())
+    near = padded[band]
+    centre = float((near * torch.arange(-NEAR, NEAR + 1)).sum() / near.sum().clamp(min=1e-12))
+    return band + 0.5 + centre, float(near.sum())
+
+
+def drop_db(levels: Tensor, place: float) -> float:
+    """By how much the levels `[band]` fall from the half octave below a place to the loudest band a quarter octave above."""
+    below = levels[max(0, int(place) - PER_OCTAVE // 2) : max(1, int(place))]
+    above = levels[int(place) + PER_OCTAVE // 4 :]
+    return max(0.0, float(below.mean() - above.max())) if len(above) else 0.0
+
+
+def _blurred(votes: Tensor) -> Tensor:
+    """Votes `[cell, band + 1]` in which a band has the best vote within 7 %: neighbours are the same state."""
+    bands = torch.nn.functional.max_pool1d(votes[None, :, :-1], 2 * NEAR + 1, 1, NEAR)[0]
+    return torch.cat([bands, votes[:, -1:]], -1)
