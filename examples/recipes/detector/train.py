@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--steps", type=int, default=6_000, help="steps of the complete schedule of learning rates")
-    parser.add_argument("--rate", type=float, default=4e-3)
+    parser.add_argument("--rate", type=float, default=3e-3, help="the highest learning rate")
     parser.add_argument("--export", type=Path, help="write the weights as a checkpoint, and do not train")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
