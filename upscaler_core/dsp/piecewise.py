@@ -4,8 +4,9 @@ Piece k holds the samples from s_k to s_(k+1). Its result counts with the weight
 
     w_k(t) = g(t − s_k) − g(t − s_(k+1)),      g(t) = sin²(π/2 · (1/2 + t/fade)) within ±fade/2, 0 before, 1 after;
 
-the first piece has no beginning to fade in at, and the last one no end. The sum of all w_k telescopes to 1, also where pieces
-are shorter than a fade. So if all functions are the same, the result is what the function makes of the complete stream.
+the first piece has no beginning to fade in at, and the last one no end. The sum of all w_k telescopes to 1, also where
+pieces are shorter than a fade. So if all functions are the same, the result is what the function makes of the complete
+stream.
 
 A function reads a **stretch**: its piece, the fades, and a margin on both sides, which it uses as context. Its results there
 are thrown away.
@@ -82,7 +83,7 @@ def piecewise(
             index = torch.arange(start, start + block.shape[-1])
             weight = _rise(index - low, half) - _rise(index - high, half)
             total = _added_at(start - position, total, block * weight.to(block.dtype))
-            complete = min(total.shape[-1], max(0, high - half - position))
+            complete = max(0, min(start + block.shape[-1], high - half) - position)
             yield total[:, :complete]
             total, position = total[:, complete:], position + complete
         for _ in stretch:  # what a function leaves unread belongs to the next stretch

@@ -8,9 +8,9 @@ The source passes through. The models only add, from where the source's edge beg
 rate are run again there, on what they restored, and so restore the octave above it. Every arrow is a generator of blocks
 `[channel, time]`, so memory does not grow with the signal.
 
-Where the source's bandwidth changes, what stands between baseline and resampling is done for each segment by itself, from its
-own edge, and cross-faded with the next (`dsp.piecewise`). Models do not run over segments to which they have nothing to add.
-What the source has above an edge, where that is to be replaced, is taken away before both lines.
+Where the source's bandwidth changes, what stands between the second line's resamplers is done for each segment by itself,
+from its own edge, and cross-faded with the next (`dsp.piecewise`). Models do not run over segments to which they add nothing.
+What the source has above an edge, where that is to be replaced, is taken away before the lines part.
 """
 
 from __future__ import annotations
