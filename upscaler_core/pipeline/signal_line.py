@@ -9,8 +9,8 @@ rate are run again there, on what they restored, and so restore the octave above
 `[channel, time]`, so memory does not grow with the signal.
 
 Where the source's bandwidth changes, what stands between the second line's resamplers is done for each segment by itself,
-from its own edge, and cross-faded with the next (`dsp.piecewise`). Models do not run over segments to which they add nothing.
-What the source has above an edge, where that is to be replaced, is taken away before the lines part.
+from its own edge, and cross-faded with the next (`dsp.piecewise`). The models do not run over segments to which they add
+nothing. What the source has above an edge, where that is to be replaced, is taken away before the lines part.
 """
 
 from __future__ import annotations
@@ -199,18 +199,18 @@ class SignalLine:
         if bandwidth is None:
             return [(0, None)]
         track = BandwidthTrack.constant(bandwidth) if isinstance(bandwidth, Bandwidth) else bandwidth
-        restored = [None if self.skip_reason(part.bandwidth.cutoff_hz) else part.bandwidth for part in track.segments]
-        return list(zip((part.start for part in track.segments), restored, strict=True))
+        return [
+            (segment.start, None if self.skip_reason(segment.bandwidth.cutoff_hz) else segment.bandwidth)
+            for segment in track.segments
+        ]
 
     def _without_replaced(self, stream: Stream, rate: int, edges: Edges) -> Stream:
         """The source without what it has above those edges where that is replaced; elsewhere the same bits."""
-        plans = [self.replaced_band_plan(edge, rate) if edge else None for _, edge in edges]
-        if not any(plans):
+        plans = [(start, self.replaced_band_plan(edge, rate) if edge else None) for start, edge in edges]
+        margin = max((plan.receptive_field for _, plan in plans if plan), default=None)
+        if margin is None:
             return stream
-        pieces = [
-            Piece(start, _filtered(plan) if plan else nothing) for (start, _), plan in zip(edges, plans, strict=True)
-        ]
-        margin = max(plan.receptive_field for plan in plans if plan)
+        pieces = [Piece(start, _filtered(plan) if plan else nothing) for start, plan in plans]
         source, again = tee(stream)
         return zip_blocks(torch.sub, source, piecewise(again, pieces, margin=margin, fade=_fade(rate)))
 
