@@ -85,7 +85,7 @@ def draw_edges() -> None:
     for ax, (name, make) in zip(axes.flat, inputs.items(), strict=True):
         low, low_rate = make()
         pipelines = {preset: restore(rate, preset) for preset in ("restore", "whitepaper")}
-        edge = pipelines["restore"].edge_of([low], low_rate)
+        edge = pipelines["restore"].bandwidth_of([low], low_rate).lowest
         cutoff = edge.cutoff_hz
         plain = discover().resampler("poly-sinc-hq")(low, low_rate, rate) if low_rate != rate else low
         print(f"{name}: begins at {edge.begin_hz:.0f} Hz, found at {cutoff:.0f} Hz", end="")

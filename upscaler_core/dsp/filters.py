@@ -23,6 +23,10 @@ The edge of the added band keeps what models add out of the source's band. It is
 100 dB deep, or its complement. For a stream it is a `Plan`. For a batch of excerpts, each with its own cut-off, it is a
 product of spectra, with a gradient.
 
+Images are what a cheap interpolation leaves above an edge: the band below, mirrored at the Nyquist frequency N of the rate
+that the signal once had. A resampler's or converter's filter ends the content at about c = 0.96·N, so the images begin at
+2N − c, and the band between is free. `above_edge_plan` takes away what lies above N with a transition that fits into it.
+
 >>> x = torch.randn(2, 1, 4_800, generator=torch.Generator().manual_seed(0))
 >>> low = lowpass(x, torch.tensor([6_000.0, 24_000.0]), 48_000)
 >>> bool((low[1] == x[1]).all())
@@ -45,6 +49,10 @@ TRANSITION_HZ = 300.0
 """Width of the added band's edge, Hz."""
 ATTENUATION_DB = 100.0
 """Stop-band attenuation of the added band's edge, dB."""
+ROLL_OFF = 0.96
+"""The usual share of the Nyquist frequency at which the content of a resampled signal ends."""
+NARROWEST_HZ = 30.0
+"""Least width of a transition, Hz. A narrower one would make very long filters for very low cut-offs."""
 FFT_STEP = 1024
 """FFT sizes of excerpts are multiples of this, so that most of their prime factors are small."""
 
@@ -79,14 +87,33 @@ def edge_width(rate: int) -> float:
     return min(TRANSITION_HZ, rate / 8)
 
 
-def edge_taps(rate: int, cutoff_hz: float) -> Tensor:
-    """The low-pass of the added band's edge, −6 dB at `cutoff_hz`: `[tap]`, odd, float64, of sum 1."""
-    half = kaiser_half_length(ATTENUATION_DB, edge_width(rate) / rate)
+def edge_half_length(rate: int) -> int:
+    """Samples on each side that the added band's edge depends on."""
+    return kaiser_half_length(ATTENUATION_DB, edge_width(rate) / rate)
+
+
+def edge_taps(rate: int, cutoff_hz: float, width_hz: float | None = None) -> Tensor:
+    """The low-pass of the added band's edge, −6 dB at `cutoff_hz`: `[tap]`, odd, float64, of sum 1.
+
+    Its transition is `width_hz` wide, or `edge_width(rate)`.
+    """
+    half = kaiser_half_length(ATTENUATION_DB, width_hz / rate) if width_hz else edge_half_length(rate)
     taps = kaiser_lowpass(torch.arange(-half, half + 1), cutoff_hz / rate, half, ATTENUATION_DB)
     return taps / taps.sum()
 
 
-def highpass_plan(rate: int, cutoff_hz: float) -> Plan:
+def above_edge_plan(rate: int, cutoff_hz: float) -> Plan | None:
+    """What a stream at `rate` Hz has above the edge of content that ends at `cutoff_hz`; None where it can have nothing.
+
+    It is a high-pass at the Nyquist frequency of the rate that such content has. It leaves the content out, up to the
+    cut-off, and keeps the mirror image of it.
+    """
+    nyquist = cutoff_hz / ROLL_OFF
+    width = min(max(2 * (nyquist - cutoff_hz), NARROWEST_HZ), edge_width(rate))
+    return highpass_plan(rate, nyquist, width) if nyquist + width / 2 < rate / 2 else None
+
+
+def highpass_plan(rate: int, cutoff_hz: float, width_hz: float | None = None) -> Plan:
     """The added band's edge for streams: linear phase, delay 0, −6 dB at the cut-off.
 
     It is a unit impulse minus the low-pass. It runs by overlap-save: an FFT of the window, a product with the filter's
@@ -95,9 +122,10 @@ def highpass_plan(rate: int, cutoff_hz: float) -> Plan:
     Args:
         rate: Hz.
         cutoff_hz: Hz; it is moved so that the transition stays inside 0 … Nyquist.
+        width_hz: of the transition, Hz. None = `edge_width(rate)`.
     """
-    width = edge_width(rate)
-    response = -edge_taps(rate, min(max(cutoff_hz, width / 2), rate / 2 - width / 2))
+    width = width_hz or edge_width(rate)
+    response = -edge_taps(rate, min(max(cutoff_hz, width / 2), rate / 2 - width / 2), width)
     half = len(response) // 2
     size = 1 << (4 * half - 1).bit_length()
     block = size - 2 * half

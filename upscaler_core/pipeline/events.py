@@ -36,6 +36,20 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class SegmentResult:
+    """What became of a stretch of time with one bandwidth. It ends where the next one starts."""
+
+    start_s: float
+    """Where it starts, seconds."""
+    cutoff_hz: float
+    """Where its content ends."""
+    confidence: float
+    """The probability, 0 … 1, that this is right."""
+    added: bool
+    """Whether the models added anything."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """A file is done."""
 
@@ -50,9 +64,16 @@ class Finished:
     frames: int = 0
     """Samples of each channel that were written."""
     cutoff_hz: float | None = None
-    """Where the source's content ends; None where it was not measured."""
+    """Where the source's content ends; None where it was not measured. Of several segments it is that of the one that ends
+    lowest, among those to which the models added something if there are any."""
+    confidence: float | None = None
+    """The probability, 0 … 1, that the cut-off is right; None where it was not measured."""
+    segments: tuple[SegmentResult, ...] = ()
+    """The segments in order, where the bandwidth changes; empty where it is one from beginning to end."""
     added: bool = False
-    """Whether the models added anything."""
+    """Whether the models added anything, at least to one segment."""
+    above_replaced: bool = False
+    """Whether what the source had above its edge was taken away first, at least in one segment."""
     note: str = ""
     """Why the models added nothing; empty where they did."""
     clipped: int = 0

@@ -57,8 +57,8 @@ class Pipeline(SignalLine):
         signals = x.reshape(math.prod(x.shape[:-2]), channels, x.shape[-1])
         outs = []
         for signal in signals:
-            edge = self.edge_of([signal], rate) if self.models else None
-            outs.append(torch.cat([signal[:, :0], *self.stream([signal], rate, edge=edge)], -1))
+            bandwidth = self.bandwidth_of([signal], rate) if self.models else None
+            outs.append(torch.cat([signal[:, :0], *self.stream([signal], rate, bandwidth=bandwidth)], -1))
         out = torch.stack(outs)
         out = out.reshape(*x.shape[:-1], out.shape[-1])
         return out if isinstance(audio, Tensor) else out.numpy()

@@ -7,11 +7,18 @@
 The source passes through. The models only add, from where the source's edge begins. Models that also work at twice their
 rate are run again there, on what they restored, and so restore the octave above it. Every arrow is a generator of blocks
 `[channel, time]`, so memory does not grow with the signal.
+
+Where the source's bandwidth changes, what stands between the second line's resamplers is done for each segment by itself,
+from its own edge, and cross-faded with the next (`dsp.piecewise`). The models do not run over segments to which they add
+nothing. What the source has above an edge, where that is to be replaced, is taken away before the lines part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+import operator
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Literal
@@ -19,17 +26,28 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from upscaler_core.dsp.bandwidth import Bandwidth
+from upscaler_core.dsp import filters
+from upscaler_core.dsp.bandwidth import Bandwidth, BandwidthTrack
 from upscaler_core.dsp.edge_rules import measure_bandwidth
 from upscaler_core.dsp.gain_reduction import GainReductionMeter
+from upscaler_core.dsp.piecewise import Piece, nothing, piecewise
 from upscaler_core.dsp.plan import Plan
 from upscaler_core.dsp.resample import Resample
 from upscaler_core.dsp.streaming import Stream, chunking, crossfade, mute_silence, peek, run, tee, zip_blocks
 from upscaler_core.pipeline.enhancement import EnhancementStep, Stereo
 from upscaler_core.pipeline.spec import Chunk
-from upscaler_core.plugins.protocols import BandwidthDetector, Conditions, EnhancementModel, Finisher, FusionStrategy, Resampler
+from upscaler_core.plugins.protocols import (
+    BandwidthDetector,
+    Conditions,
+    EnhancementModel,
+    Finisher,
+    FusionStrategy,
+    Resampler,
+)
 
 AboveEdge = Literal["auto", "keep", "replace"]
+Edges = Sequence[tuple[int, Bandwidth | None]]
+"""The first sample of each segment, and the edge from which models add; None where they add nothing."""
 
 FULL_BAND_HZ = 19_000
 """From here up a source is full band: few people hear what could be added."""
@@ -38,6 +56,8 @@ LIVE_SURVEY_SECONDS = 10
 TRUSTED = 0.75
 """Share of the models' Nyquist frequency from which the octave above is added to. Below it, what they restored is relied on;
 the top of their band falls off, as it does in the recordings that they were trained on."""
+FADE_SECONDS = 0.03
+"""Length of a cross-fade between segments. It does not click, and no change of a bandwidth is placed more accurately."""
 
 
 @dataclass(frozen=True)
@@ -88,26 +108,39 @@ class SignalLine:
         stream: Stream,
         rate: int,
         *,
-        edge: Bandwidth | None = None,
+        bandwidth: BandwidthTrack | Bandwidth | None = None,
         gain_reduction: GainReductionMeter | None = None,
+        edge: Bandwidth | None = None,
     ) -> Iterator[Tensor]:
         """Enhance blocks `[channel, time]` (tensors or arrays) as they come, at `rate` Hz; yield blocks at the target rate.
 
-        Where the content's edge is neither given here nor fixed in the pipeline, the first 10 seconds are held back to
-        measure it. The joined output does not depend on how the input was cut into blocks. `gain_reduction` measures what
-        limiters do.
+        Where the bandwidth is neither given here nor fixed in the pipeline, the first 10 seconds are held back to measure
+        it. The joined output does not depend on how the input was cut into blocks.
+
+        Args:
+            stream: the blocks.
+            rate: Hz.
+            bandwidth: where the content ends; a `Bandwidth` holds from beginning to end.
+            gain_reduction: measures what limiters do.
+            edge: the old name of `bandwidth`.
         """
+        if edge is not None:
+            _warn("stream(edge=)", "bandwidth")
+            bandwidth = bandwidth or edge
         stream = (torch.as_tensor(block, dtype=torch.float32) for block in stream)
-        if self.models and edge is None:
+        if self.models and bandwidth is None:
             blocks, stream = peek(stream, LIVE_SURVEY_SECONDS * rate if self.cutoff_hz is None else 0)
-            edge = self.edge_of(blocks, rate)
-        if edge is None or self.skip_reason(edge.cutoff_hz):
+            bandwidth = self.bandwidth_of(blocks, rate)
+        edges = self._edges(bandwidth)
+        if not any(edge for _, edge in edges):
             out = self._resample(stream, rate, self.target_rate)
         else:
+            stream = self._without_replaced(stream, rate, edges)
             if self._model_rate == self.target_rate:
+                edges = _at_rate(edges, rate, self.target_rate)
                 stream, rate = self._resample(stream, rate, self.target_rate), self.target_rate
             straight, source = tee(stream)
-            added = self._added(source, rate, edge, self._model_rate)
+            added = self._added(source, rate, edges, self._model_rate)
             out = zip_blocks(torch.add, self._resample(straight, rate, self.target_rate), added)
         for finisher in self.finish:
             plan = finisher.plan(self.target_rate)
@@ -118,9 +151,21 @@ class SignalLine:
                 out = run(plan, out, joint=True)
         return out
 
+    def bandwidth_of(self, stream: Stream, rate: int) -> BandwidthTrack:
+        """Where a source's content ends, over time: as given, or measured over the whole stream."""
+        if self.cutoff_hz is not None:
+            return BandwidthTrack.constant(Bandwidth(self.cutoff_hz))
+        if self.detector is None:
+            return BandwidthTrack.constant(measure_bandwidth(stream, rate))
+        survey = self.detector.survey(rate)
+        for block in stream:
+            survey.add(block)
+        return survey.finish()
+
     def edge_of(self, stream: Stream, rate: int) -> Bandwidth:
-        """Where a source's content ends: as given, or measured over the whole stream."""
-        return measure_bandwidth(stream, rate) if self.cutoff_hz is None else Bandwidth(self.cutoff_hz)
+        """The lowest bandwidth of `bandwidth_of`, which is the new name."""
+        _warn("edge_of", "bandwidth_of")
+        return self.bandwidth_of(stream, rate).lowest
 
     def skip_reason(self, cutoff_hz: float) -> str:
         """Why the models add nothing to a source that ends at `cutoff_hz`; empty where they add something."""
@@ -132,6 +177,13 @@ class SignalLine:
             return f"content to {cutoff_hz / 1000:.1f} kHz fills the target's band"
         return ""
 
+    def replaced_band_plan(self, bandwidth: Bandwidth, rate: int) -> Plan | None:
+        """The filter of what a source at `rate` Hz has above an edge, and what is taken away; None where nothing is."""
+        replace = self.above_edge == "replace" or (self.above_edge == "auto" and bandwidth.above == "images")
+        if not replace or self.skip_reason(bandwidth.cutoff_hz):
+            return None
+        return filters.above_edge_plan(rate, bandwidth.cutoff_hz)
+
     @property
     def _model_rate(self) -> int:
         """The models' first rate that divides the target's: its band ends where the target's does, or octaves below."""
@@ -142,32 +194,62 @@ class SignalLine:
         resample = self.resampler if isinstance(self.resampler, Resample) else Resample(self.resampler)
         return resample.stream(stream, rate_in, rate_out)
 
-    def _added(self, stream: Stream, rate: int, edge: Bandwidth, model_rate: int) -> Iterator[Tensor]:
+    def _edges(self, bandwidth: BandwidthTrack | Bandwidth | None) -> Edges:
+        """Where the models add, and from which edge."""
+        if bandwidth is None:
+            return [(0, None)]
+        track = BandwidthTrack.constant(bandwidth) if isinstance(bandwidth, Bandwidth) else bandwidth
+        return [
+            (segment.start, None if self.skip_reason(segment.bandwidth.cutoff_hz) else segment.bandwidth)
+            for segment in track.segments
+        ]
+
+    def _without_replaced(self, stream: Stream, rate: int, edges: Edges) -> Stream:
+        """The source without what it has above those edges where that is replaced; elsewhere the same bits."""
+        plans = [(start, self.replaced_band_plan(edge, rate) if edge else None) for start, edge in edges]
+        margin = max((plan.receptive_field for _, plan in plans if plan), default=None)
+        if margin is None:
+            return stream
+        pieces = [Piece(start, _filtered(plan) if plan else nothing) for start, plan in plans]
+        source, again = tee(stream)
+        return zip_blocks(torch.sub, source, piecewise(again, pieces, margin=margin, fade=_fade(rate)))
+
+    def _added(self, stream: Stream, rate: int, edges: Edges, model_rate: int) -> Iterator[Tensor]:
         """What the models add to a signal, at the target rate: up to their Nyquist frequency, then an octave at a time."""
-        baseline = self._resample(stream, rate, model_rate)
+        baseline, edges = self._resample(stream, rate, model_rate), _at_rate(edges, rate, model_rate)
         octave_up = 2 * model_rate
         if octave_up not in self.enhancement.rates or self.target_rate % octave_up:
-            return self._resample(self._added_at(model_rate, baseline, edge), model_rate, self.target_rate)
+            return self._resample(self._added_at(model_rate, baseline, edges), model_rate, self.target_rate)
         below, source = tee(baseline)
-        added, added_again = tee(self._added_at(model_rate, source, edge))
+        added, added_again = tee(self._added_at(model_rate, source, edges))
         restored = zip_blocks(torch.add, below, added_again)
-        top = Bandwidth(max(edge.cutoff_hz, TRUSTED * model_rate / 2))
-        above = self._added(restored, model_rate, top, octave_up)
+        trusted = TRUSTED * model_rate / 2
+        tops = [(start, edge and Bandwidth(max(edge.cutoff_hz, trusted))) for start, edge in edges]
+        above = self._added(restored, model_rate, tops, octave_up)
         return zip_blocks(torch.add, self._resample(added, model_rate, self.target_rate), above)
 
-    def _added_at(self, model_rate: int, stream: Stream, edge: Bandwidth) -> Iterator[Tensor]:
+    def _added_at(self, model_rate: int, stream: Stream, edges: Edges) -> Iterator[Tensor]:
         """What the models add to a baseline at one of their rates; the result is at that rate too."""
+        changes = [next(same) for _, same in itertools.groupby(edges, key=operator.itemgetter(1))]
+        pieces = [
+            Piece(start, partial(self._added_from, edge=edge, rate=model_rate) if edge else nothing)
+            for start, edge in changes
+        ]
+        margin = self._context + filters.edge_half_length(model_rate)
+        multiple = self.enhancement.length_multiple
+        return piecewise(stream, pieces, margin=margin, fade=_fade(model_rate), length_multiple=multiple)
+
+    def _added_from(self, stream: Stream, first: int, *, edge: Bandwidth, rate: int) -> Iterator[Tensor]:
+        """What the models add from one edge upwards to a stretch of a baseline that begins at the sample `first`."""
         step = self.enhancement
         source, reference = tee(stream)
         subtrahend, baseline = tee(step.to_models(block) for block in source)
-        added = zip_blocks(torch.sub, self._fused(baseline, edge, model_rate), subtrahend)
-        if plan := step.added_band_plan(model_rate, edge):
+        added = zip_blocks(torch.sub, self._fused(baseline, first, edge, rate), subtrahend)
+        if plan := step.added_band_plan(rate, edge):
             added = run(plan, added)
-        return mute_silence(
-            (step.from_models(block) for block in added), reference, step.receptive_field or self._chunking[2]
-        )
+        return mute_silence((step.from_models(block) for block in added), reference, self._context)
 
-    def _fused(self, baseline: Stream, edge: Bandwidth, rate: int) -> Iterator[Tensor]:
+    def _fused(self, baseline: Stream, first: int, edge: Bandwidth, rate: int) -> Iterator[Tensor]:
         """The models' joint estimate.
 
         It is made in windows with full context where all receptive fields are bounded, otherwise in cross-faded chunks.
@@ -175,7 +257,10 @@ class SignalLine:
         samples, overlap, context = self._chunking
         field, rows = self.enhancement.receptive_field, self.chunk.batch
         if field is None:
-            estimate = partial(self._estimate, stride=samples - overlap, edge=edge, rate=rate)
+
+            def estimate(windows: Tensor, start: int) -> Tensor:
+                return self._estimate(windows, first + start, stride=samples - overlap, edge=edge, rate=rate)
+
             return crossfade(
                 estimate,
                 baseline,
@@ -187,7 +272,7 @@ class SignalLine:
             )
 
         def inner(windows: Tensor, start: int) -> Tensor:
-            fused = self._estimate(windows, start - field, stride=samples, edge=edge, rate=rate)
+            fused = self._estimate(windows, first + start - field, stride=samples, edge=edge, rate=rate)
             return fused[:, field : field + samples]
 
         return run(Plan(inner, samples, samples, field, rows), baseline)
@@ -197,6 +282,11 @@ class SignalLine:
         """Samples of a chunk, of the overlap and of the context, fitted to the models' length multiple."""
         context = round(self.chunk.context * self.enhancement.rates[0])
         return chunking(self.chunk.samples, self.chunk.overlap, context, self.enhancement.length_multiple)
+
+    @property
+    def _context(self) -> int:
+        """Samples on each side that the models are given."""
+        return self.enhancement.receptive_field or self._chunking[2]
 
     def _estimate(self, windows: Tensor, start: int, *, stride: int, edge: Bandwidth, rate: int) -> Tensor:
         """Models and fusion on windows `[rows, time]`, `stride` samples apart from `start` on -> the same shape."""
@@ -213,3 +303,23 @@ class SignalLine:
             estimates = self.enhancement.estimate(baseline, conditions)
             fused = self.enhancement.fuse(estimates, baseline, conditions)
         return fused[:, 0].to(windows)
+
+
+def _at_rate(edges: Edges, rate: int, other: int) -> Edges:
+    """The same edges of the same signal at another rate."""
+    return [(round(start * other / rate), edge) for start, edge in edges]
+
+
+def _fade(rate: int) -> int:
+    """Samples of a cross-fade, an even number."""
+    return 2 * round(FADE_SECONDS * rate / 2)
+
+
+def _filtered(plan: Plan) -> Callable[[Stream, int], Iterator[Tensor]]:
+    """The function of a piece that a plan filters."""
+    return lambda stretch, start: run(plan, stretch)
+
+
+def _warn(old: str, new: str) -> None:
+    message = f"SignalLine.{old} is now called {new}; the old name is gone in version 0.3"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)

@@ -1,14 +1,21 @@
 """Files through a pipeline in Python: the survey, the events, and outputs that are complete or absent."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 import soundfile as sf
 import torch
 
 from upscaler_core import InputError, OutputError, Pipeline, UsageError, atomic, discover
+from upscaler_core.dsp import Bandwidth, BandwidthTrack, Segment
 from upscaler_core.files import Recording, atomic_write
 from upscaler_core.pipeline.events import Advanced, Finished, Started, Warned
 from upscaler_core.testing import signals
 from upscaler_core.testing.fakes import Hiss, MirrorOptions
+
+DITHER = 3e-7
+"""More than two steps of 24 bits."""
 
 
 @pytest.fixture
@@ -45,6 +52,72 @@ def test_a_full_band_file_is_the_baseline_and_says_so(tmp_path):
     assert not done.added
     assert done.note == "full band: content to 24.0 kHz"
     assert (sf.read(tmp_path / "full.wav")[0] == sf.read(tmp_path / "out.wav")[0]).all()
+
+
+class Known:
+    """A detector that knows the answer."""
+
+    def __init__(self, *segments):
+        self.track = BandwidthTrack(tuple(Segment(start, bandwidth) for start, bandwidth in segments))
+
+    def survey(self, rate):
+        return self
+
+    def add(self, block):
+        pass
+
+    def finish(self):
+        return self.track
+
+
+def test_several_segments_are_told_one_by_one(limited, tmp_path):
+    full, radio = Bandwidth(24_000.0, confidence=0.9), Bandwidth(8_000.0, confidence=0.7)
+    telephone = Bandwidth(3_400.0, confidence=0.8, above="images")
+    detector = Known((0, full), (96_000, radio), (144_000, telephone))
+    events = []
+    done = pipeline_of(detector=detector).write(limited, tmp_path / "out.wav", on_event=events.append)
+    assert (done.cutoff_hz, done.confidence, done.added, done.note) == (3_400, 0.8, True, "")
+    assert done.above_replaced
+    assert events[0].passes == 2
+    assert sum(event.seconds for event in events if isinstance(event, Advanced)) == pytest.approx(12.0)
+    assert json.loads(json.dumps(asdict(done)["segments"])) == [
+        {"start_s": 0.0, "cutoff_hz": 24_000.0, "confidence": 0.9, "added": False},
+        {"start_s": 2.0, "cutoff_hz": 8_000.0, "confidence": 0.7, "added": True},
+        {"start_s": 3.0, "cutoff_hz": 3_400.0, "confidence": 0.8, "added": True},
+    ]
+    source, out = (torch.from_numpy(sf.read(path)[0].T) for path in (limited, tmp_path / "out.wav"))
+    change = (out - source).abs().amax(0)
+    assert change[:90_000].max() < DITHER < change[100_000:140_000].max()
+
+
+def test_where_no_segment_is_restored_the_note_says_so(limited, tmp_path):
+    detector = Known((0, Bandwidth(24_000.0)), (96_000, Bandwidth(19_500.0, confidence=0.7, above="images")))
+    done = pipeline_of(detector=detector).write(limited, tmp_path / "out.wav")
+    assert (done.added, done.note) == (False, "full band: content to 19.5 kHz")
+    assert (done.cutoff_hz, done.confidence, done.above_replaced) == (19_500, 0.7, False)
+    assert [segment.added for segment in done.segments] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("settings", "confidence", "replaced"),
+    [
+        ({"detector": Known((0, Bandwidth(8_000.0, confidence=0.7)))}, 0.7, False),
+        ({"detector": Known((0, Bandwidth(8_000.0, confidence=0.7))), "above_edge": "replace"}, 0.7, True),
+        ({"cutoff_hz": 8_000.0}, None, False),
+    ],
+)
+def test_one_bandwidth_is_told_without_segments(limited, tmp_path, settings, confidence, replaced):
+    done = pipeline_of(**settings).write(limited, tmp_path / "out.wav")
+    assert (done.cutoff_hz, done.confidence, done.above_replaced) == (8_000, confidence, replaced)
+    assert (done.segments, done.added, done.note) == ((), True, "")
+
+
+def test_without_models_nothing_is_measured_or_taken_away(limited, tmp_path):
+    resampler = discover().resampler("poly-sinc-hq", dsp_quality="fast")
+    done = Pipeline(resampler, target_rate=48_000, above_edge="replace").write(limited, tmp_path / "out.wav")
+    assert (done.cutoff_hz, done.confidence, done.segments, done.added) == (None, None, (), False)
+    assert (done.note, done.above_replaced) == ("no model", False)
+    assert abs(sf.read(limited)[0] - sf.read(tmp_path / "out.wav")[0]).max() < DITHER
 
 
 def test_damage_is_told_once_or_refused(limited, tmp_path):

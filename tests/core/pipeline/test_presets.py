@@ -78,7 +78,7 @@ def test_a_soft_lowpass_leaves_no_hole(audio, preset):
     hz = np.linspace(0, rate / 2, len(spectrum))
     soft = torch.from_numpy(np.fft.irfft(spectrum / (1 + (hz / CUTOFF) ** 12)).astype(np.float32))[None]
     pipeline = load_pipeline(preset, discover(), [f"target_rate={rate}"])
-    edge = pipeline.edge_of([soft], rate)
+    edge = pipeline.bandwidth_of([soft], rate).lowest
     assert edge.begin_hz < CUTOFF < edge.cutoff_hz
     level = (
         torch.stft(pipeline(soft, rate)[0], 1024, 256, window=torch.hann_window(1024), return_complex=True)
