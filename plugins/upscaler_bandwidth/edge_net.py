@@ -35,6 +35,8 @@ TEMPER = 0.35
 """Votes count so much where segments are sought: neighbouring cells are not independent."""
 LEAST_CELLS = 9
 """Active cells that a segment needs: 1.6 s. A shorter one joins its neighbour."""
+LOWEST_EDGE_HZ = 1_900.0
+"""No medium has so low a cut-off; tones do end there."""
 SAME_CUTOFF = 0.12
 """Neighbouring segments whose cut-offs differ by a smaller share are one."""
 FULL_BAND = 0.93
@@ -182,6 +184,7 @@ class NetSurvey:
     def bandwidth_of(self, evidence: Evidence) -> Bandwidth:
         """The bandwidth that a segment's evidence speaks for."""
         logits = self.network.posterior(evidence.votes, torch.tensor(evidence.active)).detach()
+        logits[: int(PER_OCTAVE * np.log2(LOWEST_EDGE_HZ / LOWEST_HZ))] = -torch.inf
         posterior = logits.softmax(-1)
         attributes = evidence.attributes / max(1.0, evidence.active)
         causes, above, codecs, (kbps, order) = attributes.split([len(CAUSES), len(ABOVE), len(CODECS), 2])

@@ -114,9 +114,9 @@ def test_a_survey_keeps_no_more_of_a_long_file(detector):
 def test_cells_are_levels_of_a_full_scale_sine_s_scale():
     t = torch.arange(4 * RATE) / RATE
     features = CellFeatures(RATE)
-    cells = features.add(torch.sin(2 * torch.pi * 4_000 * t)[None])
+    cells = features.add(torch.sin(2 * torch.pi * 4_058 * t)[None])
     band = int(24 * np.log2(4.0))
-    assert float(cells[2, 2, band] + cells[2, 0, band]) == pytest.approx(-6, abs=4)  # the mean over a band of ten bins
+    assert float(cells[2, 2, band] + cells[2, 0, band]) == pytest.approx(-7, abs=3)  # spread over a band of ten bins
     assert float(CellFeatures(RATE).add(torch.zeros(1, 4 * RATE)).max()) <= max(FLOOR_DB, 0) + 1e-3
     assert cell_samples(RATE) / RATE == pytest.approx(0.171, abs=0.001)
 

@@ -111,8 +111,20 @@ def synthetic(rng: np.random.Generator) -> tuple[Audio, int]:
     """Tones that end by themselves: additive tones, plucked tones, an 808, filtered sawtooth waves, breath, noise, clicks."""
     rate = int(rng.choice([44_100, 48_000]))
     t = np.arange(SECONDS * rate) / rate
-    kind = rng.choice(["additive", "pluck", "808", "saw", "organ", "noise", "clicks", "silence", "brown"])
+    kind = rng.choice(["additive", "pluck", "808", "saw", "organ", "noise", "clicks", "silence", "brown", "tones", "ring"])
     x = np.zeros_like(t)
+    if kind == "tones":  # a few steady tones, as of test signals and drawbars
+        f = 60 * 2 ** rng.uniform(0, 6)
+        for k in rng.choice([0.5, 1, 1.5, 2, 3, 4, 5, 6, 8], int(rng.integers(1, 10)), replace=False):
+            x += rng.uniform(0.1, 1) * np.sin(2 * np.pi * f * k * t + k) * (f * k < 0.45 * rate)
+        if rng.random() < 0.5:
+            x *= 0.6 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.1, 6) * t)
+        if rng.random() < 0.4:
+            x *= (t % rng.uniform(0.5, 3)) < rng.uniform(0.3, 3)
+    if kind == "ring":  # every harmonic decays by itself, the high ones faster: strings, bells
+        since, f, speed = t % rng.uniform(0.3, 2), 55 * 2 ** rng.uniform(0, 4), rng.uniform(0.1, 2)
+        for k in range(1, int(min(80, 0.45 * rate / f))):
+            x += np.exp(-since * k * speed) * np.sin(2 * np.pi * f * k * t) * k ** -rng.uniform(0.8, 1.2)
     if kind in ("additive", "pluck", "organ", "saw", "808"):
         beat = rng.uniform(0.25, 2.0)
         note, fall, damp = t[: int(min(2.5, 3 * beat) * rate)], rng.uniform(0.8, 4), rng.uniform(0, 1.5)
@@ -433,6 +445,8 @@ def container(sim: Sim) -> float:
     """Store; return the level of the rounding noise in a bin, dB."""
     rng = sim.rng
     bits = int(rng.choice([8, 12, 16, 24], p=[0.05, 0.04, 0.79, 0.12]))
+    if rng.random() < 0.06:  # floating point
+        return -200.0
     if rng.random() < 0.02:
         sim.x = mu_law(sim.x)
         sim.steps.append("mu-law")
@@ -477,15 +491,15 @@ def reached(before: Audio, rate: int, truth: Truth, floor: float) -> bool | None
     return True if margin > 7 else False if margin < -1 else None
 
 
-def simulate(rows: list[dict[str, Any]], rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any], str] | None:
+def simulate(rows: list[dict[str, Any]], rng: np.random.Generator, made_up: float = 0.07) -> tuple[NDArray[Any], NDArray[Any], str] | None:
     """One simulated recording: features, truth as numbers, and the steps for people. None = it cannot be labelled."""
     choice = rng.random()
-    if choice < 0.07:
+    if choice < made_up:
         x, rate = synthetic(rng)
         row: dict[str, Any] = {"end": math.inf, "dark": True, "path": Path("synthetic")}
     else:
         dark = [r for r in rows if r["dark"]]
-        pool = dark if dark and choice < 0.27 else [r for r in rows if not r["dark"]]
+        pool = dark if dark and choice < made_up + 0.2 else [r for r in rows if not r["dark"]]
         row = pool[int(rng.integers(len(pool)))]
         x, rate = excerpt(row, rng)
     if len(x) < rate // 2 or not np.isfinite(x).all():
@@ -556,6 +570,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with a manifest.csv")
     parser.add_argument("--dark", type=Path, nargs="*", default=[], help="folders of dark originals, WAV or FLAC")
+    parser.add_argument("--made-up", type=float, default=0.07, help="share of made-up tones and noises")
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -572,7 +587,7 @@ def main() -> None:
     for part in range(max(1, options.count // 250)):
         cells, truths, names, lengths = [], [], [], []
         while len(truths) < min(250, options.count):
-            made = simulate(rows, rng)
+            made = simulate(rows, rng, options.made_up)
             if made and len(made[0]) and made[0].shape[0] > 3:
                 padded = np.full((made[0].shape[0], 3, 135), np.nan, np.float16)
                 padded[:, :, : made[0].shape[2]] = made[0][:, :, :135]
