@@ -36,6 +36,21 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class SegmentResult:
+    """What became of a part of a file in which the content ends at one frequency."""
+
+    start: float
+    """Seconds."""
+    cutoff_hz: float
+    confidence: float
+    """Of the cut-off, 0 … 1."""
+    added: bool
+    """Whether the models added anything."""
+    sure: bool = True
+    """Whether the confidence is not low (`dsp.LOW_CONFIDENCE`)."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """A file is done."""
 
@@ -50,7 +65,11 @@ class Finished:
     frames: int = 0
     """Samples of each channel that were written."""
     cutoff_hz: float | None = None
-    """Where the source's content ends; None where it was not measured."""
+    """Where the source's content ends, in the segment that ends lowest; None where it was not needed."""
+    confidence: float | None = None
+    """The least confidence in a segment's cut-off, 0 … 1; None where none was needed."""
+    segments: tuple[SegmentResult, ...] = ()
+    """The source's parts, in order of time; empty where no cut-off was needed."""
     added: bool = False
     """Whether the models added anything."""
     note: str = ""

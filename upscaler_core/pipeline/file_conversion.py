@@ -9,11 +9,13 @@ from dataclasses import replace
 from torch import Tensor
 
 from upscaler_core.atomic import atomic_write
+from upscaler_core.dsp.bandwidth import LOW_CONFIDENCE, BandwidthTrack
 from upscaler_core.dsp.gain_reduction import GainReductionMeter
 from upscaler_core.errors import InputError
 from upscaler_core.files.output import Output
 from upscaler_core.files.recording import Recording
-from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, Started, Warned, ignore
+from upscaler_core.files.tags.restoration import with_restoration
+from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, SegmentResult, Started, Warned, ignore
 from upscaler_core.pipeline.signal_line import SignalLine
 
 
@@ -24,7 +26,13 @@ def expected_result(recording: Recording, output: Output) -> Finished:
 
 
 def convert(
-    line: SignalLine, recording: Recording, output: Output, *, strict: bool = False, on_event: OnProgress = ignore
+    line: SignalLine,
+    recording: Recording,
+    output: Output,
+    *,
+    bandwidth: BandwidthTrack | None = None,
+    strict: bool = False,
+    on_event: OnProgress = ignore,
 ) -> Finished:
     """Send a recording through a signal line into a file.
 
@@ -32,6 +40,7 @@ def convert(
         line: what to do; the output's rate replaces its target rate.
         recording: the open source.
         output: where to, as it was decided.
+        bandwidth: where the source's content ends. None = as the line says, or measured in a pass over the source.
         strict: refuse a damaged source instead of decoding what is there.
         on_event: is called with what happens.
 
@@ -40,15 +49,24 @@ def convert(
     """
     began = time.monotonic()
     line, info = replace(line, target_rate=output.rate), recording.info
-    surveys = bool(line.models) and line.cutoff_hz is None
+    surveys = bool(line.models) and line.cutoff_hz is None and bandwidth is None
     on_event(Started(recording.path, info.seconds, passes=1 + surveys))
-    edge = line.edge_of(_with_progress(recording, on_event), info.rate) if line.models else None
-    gain_reduction, written = GainReductionMeter(), 0
+    survey = Pass(recording, on_event)
+    if not line.models:
+        bandwidth = None
+    elif bandwidth is None:
+        bandwidth = BandwidthTrack.constant(line.edge_of(survey, info.rate))
+    segments = _segments(line, bandwidth, info.rate)
+    restored = [segment for segment in segments if segment.added]
+    if restored and not (surveys and survey.silent):
+        info = with_restoration(info, min(segment.cutoff_hz for segment in restored), list(line.models))
+    gain_reduction, written, conversion = GainReductionMeter(), 0, Pass(recording, on_event)
     with atomic_write(output.path) as part:
         with output.exporter.open(part, output.rate, info.channels, info, line.seed) as sink:
-            for block in line.stream(
-                _with_progress(recording, on_event), info.rate, edge=edge, gain_reduction=gain_reduction
-            ):
+            edge = (
+                bandwidth.lowest if bandwidth else None
+            )  # MERGE: one edge for now; the track itself is to be passed on
+            for block in line.stream(conversion, info.rate, edge=edge, gain_reduction=gain_reduction):
                 sink.write(block)
                 written += block.shape[-1]
         if strict and recording.damage:
@@ -56,15 +74,17 @@ def convert(
     warnings = _warnings(recording.damage, sink.clipped)
     for message in warnings:
         on_event(Warned(recording.path, message))
-    cutoff = edge.cutoff_hz if edge else None
-    note = line.skip_reason(cutoff or 0)
+    silent = bool(line.models) and conversion.silent
+    cutoff = bandwidth.lowest.cutoff_hz if bandwidth else None
     return replace(
         expected_result(recording, output),
         seconds=recording.seconds,
         frames=written,
         cutoff_hz=cutoff,
-        added=not note,
-        note=note,
+        confidence=min((segment.confidence for segment in segments), default=None),
+        segments=segments,
+        added=bool(restored) and not silent,
+        note="silence" if silent else "" if restored else line.skip_reason(cutoff or 0),
         clipped=sink.clipped,
         limited_db=gain_reduction.db,
         limited_share=gain_reduction.share,
@@ -73,11 +93,39 @@ def convert(
     )
 
 
-def _with_progress(recording: Recording, on_event: OnProgress) -> Iterator[Tensor]:
-    """One pass over a recording, which tells how far it is."""
-    for block in recording.blocks():
-        yield block
-        on_event(Advanced(recording.path, block.shape[-1] / recording.info.rate))
+class Pass:
+    """One pass over a recording, which tells how far it is.
+
+    Args:
+        recording: is read.
+        on_event: is called after each block.
+    """
+
+    def __init__(self, recording: Recording, on_event: OnProgress) -> None:
+        self.recording, self.on_event = recording, on_event
+        self.silent = True
+        """Whether everything so far was digital silence."""
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for block in self.recording.blocks():
+            self.silent = self.silent and not block.any()
+            yield block
+            self.on_event(Advanced(self.recording.path, block.shape[-1] / self.recording.info.rate))
+
+
+def _segments(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> tuple[SegmentResult, ...]:
+    """What becomes of each segment of a source at `rate` Hz."""
+    return tuple(
+        SegmentResult(
+            segment.start / rate,
+            found.cutoff_hz,
+            found.confidence,
+            added=not line.skip_reason(found.cutoff_hz),
+            sure=found.confidence >= LOW_CONFIDENCE,
+        )
+        for segment in (bandwidth.segments if bandwidth else ())
+        for found in [segment.bandwidth]
+    )
 
 
 def _warnings(damage: str | None, clipped: int) -> tuple[str, ...]:
