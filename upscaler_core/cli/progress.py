@@ -179,7 +179,7 @@ def doubt_about(unsure: Sequence[tuple[float, float]], parts: int, rate: int) ->
     if parts > 1:
         return (
             f"not sure about {len(unsure)} of {parts} parts ({least}): to decide yourself, "
-            "write a list with `upscaler inspect --write-cutoffs LIST.csv`, and add --cutoffs LIST.csv"
+            "see `upscaler inspect --write-cutoffs` and --cutoffs"
         )
     ((cutoff, _),) = unsure
     if cutoff >= rate / 2:

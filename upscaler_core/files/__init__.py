@@ -10,6 +10,7 @@ from upscaler_core.lazy import lazy_exports
 if TYPE_CHECKING:
     from upscaler_core.files.cutoffs import (
         CutoffList,
+        GivenCutoff,
         GivenCutoffs,
         cutoff_of,
         given_track,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ID3_FRAMES",
     "CutoffList",
+    "GivenCutoff",
     "GivenCutoffs",
     "Recording",
     "Restoration",
@@ -57,6 +59,7 @@ __all__ = [
 _MODULES = {
     "ID3_FRAMES": "tags.names",
     "CutoffList": "cutoffs",
+    "GivenCutoff": "cutoffs",
     "GivenCutoffs": "cutoffs",
     "Recording": "recording",
     "Restoration": "tags.restoration",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CUTOFF = re.compile(r"(\d+(?:\.\d+)?)\s*(k?)(?:hz)?", re.IGNORECASE)
 LOWEST_HZ, HIGHEST_HZ = 100.0, 384_000.0
 """The cut-offs, Hz, that can be given. A lower number was probably meant in kHz."""
+MOST_STRAYS = 5
+"""Listed files that are no input, and of which each is told."""
 COLUMNS = ("file", "cutoff_hz", "start")
 """The columns that are read. The last one may be left out."""
 
@@ -106,7 +108,7 @@ class CutoffList:
             inputs: paths, each with its path below the input that named it.
 
         Returns:
-            The cut-offs by the inputs' paths, and a sentence for each listed file that no input is.
+            The cut-offs by the inputs' paths, and sentences about listed files that are no input.
 
         Raises:
             UsageError: one listed name means several inputs, or two mean the same.
@@ -129,6 +131,8 @@ class CutoffList:
                 raise UsageError(f"{where}: '{file}' is {found[0]}, which the list has under another name already")
             else:
                 assigned[found[0]] = listed.cutoffs
+        if len(strays) > MOST_STRAYS:
+            strays[MOST_STRAYS:] = [f"{self.path}: {len(strays) - MOST_STRAYS} more rows change nothing"]
         return assigned, strays
 
 

@@ -71,7 +71,7 @@ def _uniform_texts(tags: Iterable[tuple[str, Iterable[Any]]]) -> dict[str, tuple
     uniform: dict[str, tuple[str, ...]] = {}
     for name, values in tags:
         name = ALIASES.get(name.lower(), name.lower())
-        texts = (str(value).replace("\0", "").encode("utf-8", "replace").decode() for value in values)
+        texts: Iterator[str] = (str(value).replace("\0", "").encode("utf-8", "replace").decode() for value in values)
         if name == "software":  # so written where there is no mutagen; other programs' names are not carried over
             name, texts = NAME, _restorations(texts)
         distinct = tuple(dict.fromkeys((*uniform.get(name, ()), *filter(None, texts))))
