@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from upscaler_core import InputError, Kind, Options, Registry, UpscalerError, UsageError, discover
-from upscaler_core.cli import CUTOFF_HELP, CUTOFFS_HELP, exit_code, run_app
+from upscaler_core.cli import CUTOFFS_HELP, exit_code, run_app
 from upscaler_core.files import GivenCutoffs, find_inputs
 
 if TYPE_CHECKING:
@@ -82,7 +82,10 @@ def inspect(
             show_default=False,
         ),
     ] = None,
-    cutoff: Annotated[str, typer.Option("--cutoff", metavar="HZ|auto", help=CUTOFF_HELP, show_default=False)] = "auto",
+    cutoff: Annotated[
+        str,
+        typer.Option("--cutoff", metavar="HZ|auto", help="Judge with this cut-off, as 4000 or 4k; auto = measured."),
+    ] = "auto",
     cutoffs: Annotated[
         Path | None, typer.Option("--cutoffs", metavar="FILE.csv", help=CUTOFFS_HELP, show_default=False)
     ] = None,
