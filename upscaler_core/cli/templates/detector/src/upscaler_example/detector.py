@@ -38,12 +38,12 @@ class ThresholdSurvey:
 
     def add(self, block: Tensor) -> None:
         """Take the next block `[channel, time]`."""
-        *frames, rest = torch.cat([*self.rest, block], -1).split(SIZE, -1)
-        if rest.shape[-1] == SIZE:
-            frames, rest = [*frames, rest], rest[:, SIZE:]
-        for frame in frames:
-            self.power += torch.fft.rfft(frame * self.window).abs().double().square().sum(0)
-        self.rest = [rest.clone()]
+        signal = torch.cat([*self.rest, block], -1)
+        end = signal.shape[-1] // SIZE * SIZE
+        for start in range(0, end, SIZE):
+            frame = signal[:, start : start + SIZE] * self.window
+            self.power += torch.fft.rfft(frame).abs().double().square().sum(0)
+        self.rest = [signal[:, end:].clone()]
 
     def finish(self) -> BandwidthTrack:
         """One bandwidth for the whole recording; all of the band for silence."""
