@@ -232,7 +232,7 @@ def _fields(line: str, separator: str) -> Iterator[tuple[str, int]]:
     for field in next(csv.reader([line], delimiter=separator), []):
         position = max(position, line.find(field.replace('"', '""'), position))
         yield field, position + 1
-        position += len(field)
+        position += len(field) + len(separator)
 
 
 def write_cutoffs(path: Path, rows: Iterable[tuple[Path, float, float, str]]) -> None:
