@@ -32,6 +32,7 @@ _INFO = {
     "genre": b"IGNR",
     "comment": b"ICMT",
     "copyright": b"ICOP",
+    "software": b"ISFT",
 }
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from upscaler_core import InputError, Options, Registry, UpscalerError, UsageError, discover
-from upscaler_core.cli import exit_code, run_app
-from upscaler_core.files import find_inputs
+from upscaler_core import InputError, Kind, Options, Registry, UpscalerError, UsageError, discover
+from upscaler_core.cli import CUTOFFS_HELP, exit_code, run_app
+from upscaler_core.files import GivenCutoffs, find_inputs
 
 if TYPE_CHECKING:
+    from upscaler_core.plugins import BandwidthDetector
     from upscaler_inspect.inspection import Inspection
 
 
@@ -40,6 +40,34 @@ class Failure:
     exit_code: int
 
 
+@dataclass(frozen=True)
+class Inspector:
+    """What every file is inspected with."""
+
+    registry: Registry
+    detector: BandwidthDetector
+    cutoffs: Mapping[Path, GivenCutoffs] = field(default_factory=dict)
+    """Where the user says that files end; empty for those that are to be measured."""
+    pictures: Mapping[Path, Path] = field(default_factory=dict)
+    """Where the files' pictures go."""
+
+    def __call__(self, path: Path) -> Inspection | Failure:
+        """Inspect one file, and draw its picture. An error becomes a `Failure`, so other files go on."""
+        from upscaler_inspect.inspection import inspect
+        from upscaler_inspect.spectrogram import draw
+
+        target = self.pictures.get(path)
+        try:
+            result, decibels = inspect(
+                path, self.registry, self.detector, cutoffs=self.cutoffs.get(path, ()), picture=target is not None
+            )
+            if target is not None and decibels is not None:
+                draw(result, decibels, target)
+        except UpscalerError as error:
+            return Failure(path, str(error), error.exit_code)
+        return result
+
+
 def inspect(
     inputs: Annotated[list[str], typer.Argument(metavar="FILE", help="Files, folders or globs.")],
     as_json: Annotated[
@@ -54,28 +82,95 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    cutoff: Annotated[
+        str,
+        typer.Option("--cutoff", metavar="HZ|auto", help="Judge with this cut-off, as 4000 or 4k; auto = measured."),
+    ] = "auto",
+    cutoffs: Annotated[
+        Path | None, typer.Option("--cutoffs", metavar="FILE.csv", help=CUTOFFS_HELP, show_default=False)
+    ] = None,
+    write_cutoffs: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-cutoffs",
+            metavar="FILE.csv",
+            help="Write what was found as a list, to be edited and passed to --cutoffs.",
+            show_default=False,
+        ),
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector",
+            metavar="NAME",
+            help="What finds where the content ends, see `upscaler plugins`. Default: what pipelines use.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Look inside recordings.
 
-    Format, levels, loudness, clipping, where the content ends and how steeply, and what could be added.
+    Format, levels, loudness, clipping, where the content ends, why, and what could be added.
     """
+    from upscaler_core.files import refuse_existing
+
     registry = discover()
-    paths = list(dict.fromkeys(path for path, _ in find_inputs(inputs, registry)))
+    if write_cutoffs:
+        refuse_existing(write_cutoffs)
+    named = [(path, (folder / path.name).as_posix()) for path, folder in find_inputs(inputs, registry)]
+    paths = list(dict.fromkeys(path for path, _ in named))
     if not paths:
         raise InputError(f"no audio file was found in {', '.join(inputs)}")
-    targets = picture_paths(paths, png)
+    told, pictures = given(named, cutoff, cutoffs), picture_paths(paths, png)
+    inspector = Inspector(registry, build_detector(registry, detector), told, pictures)
     results: list[Inspection | Failure] = []
     for path in paths:
-        result = inspect_file(path, targets.get(path), registry)
+        result = inspector(path)
         results.append(result)
         if isinstance(result, Failure):
             typer.echo(f"failed: {result.message}", err=True)
         elif not as_json:
+            from upscaler_inspect.printing import print_inspection
+
             print_inspection(result, last=path == paths[-1])
     if as_json:
-        typer.echo(json.dumps([record(result) for result in results], ensure_ascii=False, indent=2, allow_nan=False))
+        typer.echo(json.dumps([record_of(result) for result in results], ensure_ascii=False, indent=2, allow_nan=False))
+    if write_cutoffs:
+        write_list(write_cutoffs, [result for result in results if not isinstance(result, Failure)])
     failed = Counter(result.exit_code for result in results if isinstance(result, Failure))
     raise typer.Exit(exit_code(failed, len(results)))
+
+
+def build_detector(registry: Registry, name: str | None) -> BandwidthDetector:
+    """The detector of that name with its default options, or else the one that pipelines use.
+
+    Raises:
+        UpscalerError: there is none, or it cannot be built.
+    """
+    from upscaler_core.pipeline import PipelineSpec
+
+    default = PipelineSpec(version=1).detector
+    if name is None:
+        name, options = default.use, default.options
+        built: BandwidthDetector = registry.build(Kind.DETECTOR, name, options)
+        return built
+    return registry.detector(name)
+
+
+def given(named: Sequence[tuple[Path, str]], cutoff: str, listed: Path | None) -> dict[Path, GivenCutoffs]:
+    """Where the user says that the content of files ends: the list, and for files that it does not name, `--cutoff`.
+
+    Raises:
+        UsageError: the cut-off or the list is wrong.
+    """
+    from upscaler_core.files import GivenCutoff, cutoff_of, read_cutoffs
+
+    hertz = cutoff_of(cutoff, "--cutoff")
+    everywhere = () if hertz is None else (GivenCutoff(0.0, hertz),)
+    cutoffs, strays = read_cutoffs(listed).assigned(named) if listed else ({}, [])
+    for stray in strays:
+        typer.echo(f"warning: {stray}", err=True)
+    return {path: cutoffs.get(path, everywhere) for path, _ in named}
 
 
 def picture_paths(paths: Sequence[Path], png: str | None) -> dict[Path, Path]:
@@ -100,89 +195,29 @@ def picture_paths(paths: Sequence[Path], png: str | None) -> dict[Path, Path]:
     return targets
 
 
-def inspect_file(path: Path, target: Path | None, registry: Registry) -> Inspection | Failure:
-    """Inspect one file, and draw its picture if `target` is given. An error becomes a `Failure`, so other files go on."""
-    from upscaler_inspect import inspection, spectrogram
+def record_of(result: Inspection | Failure) -> dict[str, Any]:
+    """The object of one file in `--json`."""
+    from upscaler_inspect.json_record import record
 
-    try:
-        result = inspection.inspect(path, registry)
-        if target is not None:
-            spectrogram.draw(result, target, registry)
-    except UpscalerError as error:
-        return Failure(path, str(error), error.exit_code)
-    return result
-
-
-def record(result: Inspection | Failure) -> dict[str, Any]:
-    """The object of one file in `--json`. A value that does not exist, such as the level of silence, is null."""
     if isinstance(result, Failure):
-        return {"file": str(result.source), "status": "failed", **_only(asdict(result), "message", "exit_code")}
-    info, levels, bandwidth = result.info, result.levels, result.bandwidth
-    return {
-        "file": str(result.path),
-        "status": "damaged" if result.damage else "ok",
-        "damage": result.damage,
-        "format": info.format,
-        "rate_hz": info.rate,
-        "channels": info.channels,
-        "frames": levels.frames,
-        "seconds": result.seconds,
-        "bits": info.bits,
-        "floating": info.floating,
-        "bits_used": levels.bits,
-        "peak_dbfs": _finite(levels.peak_db),
-        "true_peak_dbtp": _finite(levels.true_peak_db),
-        "loudness_lufs": levels.loudness,
-        "full_scale_samples": levels.full_scale,
-        "clipped_runs": levels.clipped_runs,
-        "dc": levels.dc,
-        "cutoff_hz": bandwidth.cutoff_hz,
-        "edge": bandwidth.has_edge,
-        "edge_drop_db": bandwidth.drop_db if bandwidth.has_edge else None,
-        "edge_slope_db_per_octave": bandwidth.slope if bandwidth.has_edge else None,
-        "lossy": result.lossy,
-        "upsampled_from_hz": result.upsampled_from,
-        "looks": result.looks,
-        "advice": result.advice,
-    }
+        failure = {"message": result.message, "exit_code": result.exit_code}
+        return {"file": str(result.source), "status": "failed", **failure}
+    return record(result)
 
 
-def print_inspection(result: Inspection, last: bool) -> None:
-    """Print all about one file."""
-    from rich.console import Console
-    from rich.markup import escape
+def write_list(path: Path, results: Sequence[Inspection]) -> None:
+    """Write what was found as a list of cut-offs, with notes for people.
 
-    from upscaler_core.cli import clock
+    Raises:
+        OutputError: it exists, or cannot be written.
+    """
+    from upscaler_core.files import write_cutoffs
 
-    info, levels, edge = result.info, result.levels, result.bandwidth
-    channels = {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels")
-    loudness = "not measurable" if levels.loudness is None else f"{levels.loudness:.1f} LUFS"
-    rows = {
-        "format": f"{escape(info.format)}, {info.rate / 1000:g} kHz, {channels}, {clock(result.seconds)}",
-        "level": f"peak {levels.peak_db:.1f} dBFS, true peak {levels.true_peak_db:.1f} dBTP, {loudness}",
-    }
-    if result.damage:
-        rows["damage"] = f"[yellow]{escape(result.damage)}[/]"
-    if levels.full_scale:
-        runs = f"{levels.clipped_runs:,} stretches of 3 and more" if levels.clipped_runs else "none in a row"
-        rows["clipping"] = f"[yellow]{levels.full_scale:,} samples at full scale, {runs}[/]"
-    if abs(levels.dc) > 10 ** (-60 / 20):
-        rows["DC offset"] = f"{100 * levels.dc:.2f} % of full scale"
-    if levels.bits is not None and info.bits is not None and levels.bits < info.bits:
-        rows["bits in use"] = f"{levels.bits} of {info.bits}"
-    if edge.has_edge:
-        rows["edge"] = f"{edge.cutoff_hz / 1000:.1f} kHz, {edge.slope:.0f} dB/octave, {edge.drop_db:.0f} dB deep"
-    rows["looks"] = result.looks
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]{escape(str(result.path))}[/]")
-    for name, value in rows.items():
-        console.print(f"  [dim]{name:<11}[/]  {value}")
-    console.print(f"  [cyan]→ {escape(result.advice)}[/]" + "\n" * (not last))
+    write_cutoffs(path, (row for result in results for row in _rows(result)))
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _only(values: dict[str, Any], *keys: str) -> dict[str, Any]:
-    return {key: values[key] for key in keys}
+def _rows(result: Inspection) -> Iterator[tuple[Path, float, float, str]]:
+    for start, _, segment in result.parts:
+        found = segment.bandwidth
+        sure = f", {100 * found.confidence:.0f} % sure" if found.cause != "unknown" else ""
+        yield result.path, start, found.cutoff_hz, f"{result.note_of(found)}{sure}"

@@ -1,23 +1,28 @@
-"""The facts about a recording: its header, its levels, where its content ends, and what could be added."""
+"""The facts about a recording: its header, its levels, and where its content ends."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
 
 from upscaler_core import AudioInfo, Registry
-from upscaler_core.dsp import Bandwidth, Levels, measure_bandwidth, measure_levels
-from upscaler_core.files import open_recording
-from upscaler_core.pipeline import FULL_BAND_HZ
-
-RESTORED_TO_HZ = 24_000
-"""Enhancement models work at 48 kHz: nothing is restored above this frequency, Hz."""
-COMMON_RATES = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000)
-"""Sample rates, Hz, from which a recording may have been upsampled."""
-CODEC_CUTOFF_HZ = (12_200, 20_600)
-"""The range in which MP3, AAC, Vorbis and Opus cut music off, in files of up to 48 kHz."""
-STEEP_DB_PER_OCTAVE = 90.0
-"""Converters and codecs have steeper edges than this; microphones and rooms do not."""
+from upscaler_core.dsp import (
+    LOW_CONFIDENCE,
+    Bandwidth,
+    BandwidthTrack,
+    Levels,
+    Segment,
+    Spectrogram,
+    Stream,
+    measure_levels,
+)
+from upscaler_core.files import GivenCutoffs, Restoration, given_track, open_recording, restoration_of
+from upscaler_core.plugins import BandwidthDetector
+from upscaler_inspect.verdict import Origin, Verdict, origin_of, verdict_of
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,10 @@ class Inspection:
     path: Path
     info: AudioInfo
     levels: Levels
-    bandwidth: Bandwidth
+    track: BandwidthTrack
     damage: str | None
+    given: bool = False
+    """Whether the user said where the content ends."""
 
     @property
     def seconds(self) -> float:
@@ -36,75 +43,110 @@ class Inspection:
         return self.levels.frames / self.info.rate
 
     @property
-    def upsampled_from(self) -> int | None:
-        """The sample rate, Hz, from which the file was upsampled; None if the content does not end abruptly at the Nyquist
-        frequency of a common rate, or if a codec may have ended it.
-        """
-        return None if self.lossy else source_rate(self.bandwidth, self.info.rate)
+    def bandwidth(self) -> Bandwidth:
+        """The bandwidth of the segment that ends lowest."""
+        return self.track.lowest
 
     @property
-    def lossy(self) -> bool:
-        """Whether the content ends as after a lossy codec."""
+    def confidence(self) -> float:
+        """The least confidence in a segment's cut-off, 0 … 1."""
+        return min(segment.bandwidth.confidence for segment in self.track.segments)
+
+    @property
+    def unsure(self) -> list[tuple[float, float]]:
+        """The cut-off, Hz, and the confidence of each segment whose confidence is low."""
+        found = [segment.bandwidth for segment in self.track.segments]
+        return [(each.cutoff_hz, each.confidence) for each in found if each.confidence < LOW_CONFIDENCE]
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing but silence."""
+        return self.levels.peak_db < -200
+
+    @property
+    def restoration(self) -> Restoration | None:
+        """What the file's tags say that was restored in it."""
+        return restoration_of(self.info.tags)
+
+    @property
+    def origin(self) -> Origin:
+        """Why the content ends, in the segment that ends lowest."""
+        return origin_of(self.bandwidth, self.info.rate, self.given)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is said of all this."""
+        return verdict_of(
+            self.track, self.info.rate, silent=self.silent, restoration=self.restoration, given=self.given
+        )
+
+    def note_of(self, segment: Bandwidth) -> str:
+        """A segment's past in a few words."""
+        if self.silent:
+            return "silence"
         return (
-            self.info.rate <= 48_000
-            and self.bandwidth.slope > STEEP_DB_PER_OCTAVE
-            and within(self.bandwidth.cutoff_hz, CODEC_CUTOFF_HZ)
+            f"restored above {self.restoration.above_hz / 1000:.1f} kHz"
+            if self.restoration
+            else (origin_of(segment, self.info.rate, self.given).short)
         )
 
     @property
-    def looks(self) -> str:
-        """How the spectrum looks, in words that follow "looks"."""
-        if not self.bandwidth.has_edge:
-            return "uncut up to the Nyquist frequency"
-        if self.lossy:
-            return "cut off as by a lossy codec"
-        if rate := self.upsampled_from:
-            return f"upsampled from {rate / 1000:g} kHz"
-        return "low-passed"
-
-    @property
-    def advice(self) -> str:
-        """What an upscaler could add, in one sentence."""
-        cutoff = self.bandwidth.cutoff_hz
-        if self.levels.peak_db < -200:
-            return "silence: nothing to add"
-        if cutoff >= FULL_BAND_HZ:
-            return "full band: nothing to add"
-        return (
-            f"content ends at {cutoff / 1000:.1f} kHz: "
-            f"{cutoff / 1000:.1f} to {RESTORED_TO_HZ / 1000:.0f} kHz can be restored"
-        )
+    def parts(self) -> Iterator[tuple[float, float, Segment]]:
+        """Each segment, with its start and its end in seconds."""
+        ends = self.track.ends(self.levels.frames)
+        for segment, end in zip(self.track.segments, ends, strict=True):
+            yield segment.start / self.info.rate, end / self.info.rate, segment
 
 
-def within(value: float, bounds: tuple[float, float]) -> bool:
-    """Whether a value lies between two bounds, or on one."""
-    return bounds[0] <= value <= bounds[1]
+class Taker(Protocol):
+    """Takes the blocks of a signal as they come."""
+
+    def add(self, block: Tensor) -> None:
+        """Take the next block `[channel, time]`."""
+        ...
 
 
-def source_rate(bandwidth: Bandwidth, rate: int) -> int | None:
-    """The lowest common rate, Hz, at whose Nyquist frequency an edge lies; None if there is none below `rate`.
+def inspect(
+    path: Path,
+    registry: Registry,
+    detector: BandwidthDetector,
+    *,
+    cutoffs: GivenCutoffs = (),
+    picture: bool = False,
+) -> tuple[Inspection, Tensor | None]:
+    """Inspect a file, in one pass. Memory does not grow with its length.
 
-    Converters are −6 dB at 0.9 to 1.0 of the Nyquist frequency.
+    Args:
+        path: the file.
+        registry: for readers.
+        detector: finds where the content ends.
+        cutoffs: where the user says that it ends; empty = the detector says it.
+        picture: compute a spectrogram too.
 
-    >>> source_rate(Bandwidth(21_500.0, 80.0, 400.0), 96_000)
-    44100
-    """
-    if bandwidth.slope <= STEEP_DB_PER_OCTAVE:
-        return None
-    lower_rates = (lower for lower in COMMON_RATES if lower < rate)
-    return next((low for low in lower_rates if within(bandwidth.cutoff_hz, (0.45 * low, 0.505 * low))), None)
-
-
-def inspect(path: Path, registry: Registry) -> Inspection:
-    """Inspect a file, in two passes. Memory does not grow with its length.
+    Returns:
+        The facts, and the spectrogram `[column, bin]` in dB if it was asked for.
 
     Raises:
         InputError: no reader can read the file, or it holds no audio; the message begins with the path.
+        UsageError: a given part begins after the file's end.
         MissingDependency: something that the file's format needs is not installed.
     """
     with open_recording(path, registry) as recording:
         info = recording.info
+        given = given_track(cutoffs, recording) if cutoffs else None
         full_scale = 1.0 if info.bits is None or info.floating else 1 - 2.0 ** (1 - info.bits)
-        levels = measure_levels(recording.blocks(), info.rate, full_scale)
-        bandwidth = measure_bandwidth(recording.blocks(), info.rate)
-        return Inspection(path, info, levels, bandwidth, recording.damage)
+        survey = detector.survey(info.rate)
+        spectrogram = Spectrogram(info.rate)
+        takers: list[Taker] = [*([] if given else [survey]), *([spectrogram] if picture else [])]
+        levels = measure_levels(tapped(recording.blocks(), takers), info.rate, full_scale)
+        track = given or survey.finish()
+        inspection = Inspection(path, info, levels, track, recording.damage, given=given is not None)
+        return inspection, spectrogram.finish()[0] if picture else None
+
+
+def tapped(stream: Stream, takers: list[Taker]) -> Iterator[Tensor]:
+    """The blocks of a stream, which others take too as they pass."""
+    for block in stream:
+        for taker in takers:
+            taker.add(block)
+        yield block

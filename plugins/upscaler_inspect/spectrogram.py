@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
-from upscaler_core import MissingDependency, Registry
-from upscaler_core.dsp import stream_spectrogram
-from upscaler_core.files import atomic_write, open_recording
+from torch import Tensor
+
+from upscaler_core import MissingDependency
+from upscaler_core.files import atomic_write
 from upscaler_inspect.inspection import Inspection
 
 RANGE_DB = 120
 """Range of the colours, dB: black is this far below the loudest bin."""
+MOST_LABELS = 12
+"""Parts whose cut-off is written into the picture. Shorter parts have no room for it."""
 
 
 def check_plots() -> None:
@@ -28,8 +32,8 @@ def check_plots() -> None:
         ) from None
 
 
-def draw(inspection: Inspection, target: Path, registry: Registry) -> None:
-    """Draw a file's spectrogram, with the facts about it, into a PNG file.
+def draw(inspection: Inspection, decibels: Tensor, target: Path) -> None:
+    """Draw a file's spectrogram `[column, bin]` in dB, with the facts about it, into a PNG file.
 
     Raises:
         MissingDependency: matplotlib is not installed.
@@ -39,8 +43,6 @@ def draw(inspection: Inspection, target: Path, registry: Registry) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with open_recording(inspection.path, registry) as recording:
-        decibels, _ = stream_spectrogram(recording.blocks(), recording.info.rate)
     top = max(-RANGE_DB, float(decibels.max()))
     nyquist = inspection.info.rate / 2000
     figure = Figure(figsize=(12, 6), dpi=120, layout="constrained")
@@ -55,24 +57,11 @@ def draw(inspection: Inspection, target: Path, registry: Registry) -> None:
         vmin=top - RANGE_DB,
         vmax=top,
     )
-    cutoff = inspection.bandwidth.cutoff_hz / 1000
-    if inspection.bandwidth.has_edge:
-        axes.axhline(cutoff, color="white", linewidth=1, linestyle=(0, (6, 4)))
-        label = f"{cutoff:.1f} kHz, {inspection.bandwidth.slope:.0f} dB/octave"
-        below = cutoff > 0.93 * nyquist
-        axes.annotate(
-            label,
-            (inspection.seconds, cutoff),
-            xytext=(-6, -4 if below else 4),
-            textcoords="offset points",
-            color="white",
-            ha="right",
-            va="top" if below else "bottom",
-        )
+    draw_cutoffs(axes, inspection, nyquist)
     loudness = "" if inspection.levels.loudness is None else f"{inspection.levels.loudness:.1f} LUFS, "
     axes.set_title(
-        f"{_plain(inspection.path.name)} looks {inspection.looks}\n"
-        f"{inspection.info.rate / 1000:g} kHz, {loudness}{inspection.levels.true_peak_db:.1f} dBTP; {inspection.advice}",
+        f"{_plain(inspection.path.name)}: {inspection.info.rate / 1000:g} kHz, {loudness}"
+        f"{inspection.levels.true_peak_db:.1f} dBTP\n{_plain(str(inspection.verdict))}",
         loc="left",
         fontsize=11,
     )
@@ -83,6 +72,37 @@ def draw(inspection: Inspection, target: Path, registry: Registry) -> None:
     FigureCanvasAgg(figure).print_png(data)
     with atomic_write(target) as part:
         part.write_bytes(data.getvalue())
+
+
+def draw_cutoffs(axes: Any, inspection: Inspection, nyquist: float) -> None:
+    """Draw where the content ends over time, as one line with steps, and write the frequencies beside it, kHz.
+
+    A line without any edge would lie on the picture's border, and is left out.
+    """
+    parts = [(start, end, segment.bandwidth.cutoff_hz / 1000) for start, end, segment in inspection.parts]
+    if all(cutoff >= nyquist for _, _, cutoff in parts):
+        return
+    times = [time for start, end, _ in parts for time in (start, end)]
+    line = [cutoff for _, _, cutoff in parts for _ in range(2)]
+    axes.plot(times, line, color="black", linewidth=3, alpha=0.5)  # so that the line shows on bright places
+    axes.plot(times, line, color="white", linewidth=1.2, linestyle=(0, (6, 4)))
+    axes.set_xlim(0, inspection.seconds)
+    axes.set_ylim(0, nyquist)
+    widest = sorted(parts, key=lambda part: part[0] - part[1])[:MOST_LABELS]
+    for start, end, cutoff in widest:
+        if end - start < inspection.seconds / MOST_LABELS:
+            continue
+        below = cutoff > 0.93 * nyquist
+        axes.annotate(
+            f"{cutoff:.1f} kHz",
+            ((start + end) / 2, cutoff),
+            xytext=(0, -5 if below else 5),
+            textcoords="offset points",
+            color="white",
+            ha="center",
+            va="top" if below else "bottom",
+            bbox={"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 1.5},
+        )
 
 
 def _plain(name: str) -> str:

@@ -27,10 +27,11 @@ from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 from upscaler_core import AudioInfo, OutputError, Pipeline, discover
-from upscaler_core.files import ID3_FRAMES, open_recording
+from upscaler_core.files import ID3_FRAMES, Restoration, open_recording, restoration_of
 from upscaler_core.files.tags import writing
 from upscaler_core.files.tags.names import MP4_ATOMS
 from upscaler_core.files.tags.reading import complete_tags, read_tags
+from upscaler_core.files.tags.restoration import with_restoration
 from upscaler_core.plugins import Picture
 from upscaler_files import wav
 from upscaler_files.flac import FlacExporter
@@ -420,3 +421,47 @@ def test_without_mutagen_text_travels(tmp_path: Path, kind: str) -> None:
     data = write(tmp_path / "out", kind, FULL)
     assert info_of(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",)
     assert png() not in data
+
+
+# What was restored
+
+RESTORED = "ai-audio-upscaler 9.9; restored above 7.8 kHz; restore"
+
+
+@pytest.mark.parametrize("kind", EXPORTERS)
+def test_a_restoration_is_read_back_from_every_format(tmp_path: Path, kind: str) -> None:
+    source = AudioInfo(RATE, 2, None, "FLAC", tags={"title": ["T"], "enhanced_by": [RESTORED]})
+    data = write(tmp_path / f"out.{kind}", kind, source)
+    tags = info_of(tmp_path / f"out.{kind}").tags
+    assert tags == {"title": ("T",), "enhanced_by": (RESTORED,)}
+    assert restoration_of(tags) == Restoration("ai-audio-upscaler 9.9", 7_800.0, "restore")
+    assert (b"ISFT" in data) == (kind == "wav") and write(tmp_path / f"out.{kind}", kind, source) == data
+
+
+@pytest.mark.usefixtures("without_mutagen")
+@pytest.mark.parametrize("kind", EXPORTERS)
+def test_a_restoration_needs_no_mutagen(tmp_path: Path, kind: str) -> None:
+    write(tmp_path / "out", kind, AudioInfo(RATE, 2, None, "FLAC", tags={"enhanced_by": [RESTORED]}))
+    assert info_of(tmp_path / "out").tags == {"enhanced_by": (RESTORED,)}
+
+
+def test_other_programs_are_no_restoration(tmp_path: Path) -> None:
+    with sf.SoundFile(tmp_path / "in.wav", "w", RATE, 2) as sound:
+        sound.software = "some editor 1.0; restored above all"
+        sound.write(music(100).T.numpy())
+    assert info_of(tmp_path / "in.wav").tags == {}
+    assert restoration_of({"enhanced_by": ("by hand", RESTORED)}) == Restoration(
+        "ai-audio-upscaler 9.9", 7_800.0, "restore"
+    )
+    assert restoration_of({"enhanced_by": ("by hand",)}) is None
+
+
+def test_a_second_restoration_stands_beside_the_first() -> None:
+    first = with_restoration(AudioInfo(RATE, 2, None, "FLAC"), 4_000.0, ["restore"])
+    again = with_restoration(first, 16_000.0, ["wave", "spec"])
+    assert [text.partition("; ")[2] for text in again.tags["enhanced_by"]] == [
+        "restored above 4.0 kHz; restore",
+        "restored above 16.0 kHz; wave, spec",
+    ]
+    found = restoration_of(again.tags)
+    assert found is not None and found.above_hz == 4_000

@@ -17,6 +17,7 @@ Everything that comes with the toolkit, by kind, with the options that a [pipeli
 MORE = {
     Kind.RESAMPLER: "Change the sample rate. How they are designed: [filters](filters.md); what they measure:"
     " [benchmarks](benchmarks.md#resamplers).",
+    Kind.DETECTOR: "Find where the content ends: [when it is wrong](cutoffs.md).",
     Kind.MODEL: "Estimate the full band: [the networks](models.md), [the null](evaluation.md#the-null).",
     Kind.FUSION: "Join what several models say: [fusions](models.md#fusions).",
     Kind.DEGRADATION: "Damage recordings for training: [how each is made](degradations.md).",

@@ -27,7 +27,7 @@ CLASSES = {
 """What the pages show where a protocol names it: the classes of `protocols`, and the two of `dsp` that these use."""
 
 INDEX = """\
-# The ten hooks
+# The eleven hooks
 
 A plugin offers components by hooks, one a kind. Each returns records; what a record names is imported when it is built.
 How to write a plugin, from an empty folder to a published package: [writing a plugin](../plugins.md).

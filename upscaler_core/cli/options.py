@@ -6,13 +6,22 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from upscaler_core.files.cutoffs import cutoff_of
+
 AllowLocalPlugins = Annotated[
     bool, typer.Option("--allow-local-plugins", help="Run the Python files that the pipeline names under 'plugins'.")
 ]
+
+CUTOFF_HELP = "Where the content ends, as 4000 or 4k; auto = measured. Default: auto, or the pipeline's."
+CUTOFFS_HELP = (
+    "A list of cut-offs with the columns file, cutoff_hz and, where a file has several parts, start in seconds. "
+    "It wins over --cutoff. `upscaler inspect --write-cutoffs` writes such a list."
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,14 @@ class ProcessingOptions:
             "without one 96000, or what the format holds (MP3: 48000).",
             show_default=False,
         ),
+    ] = None
+    cutoff: Annotated[
+        str | None,
+        typer.Option("--cutoff", metavar="HZ|auto", help=CUTOFF_HELP, show_default=False),
+    ] = None
+    cutoffs: Annotated[
+        Path | None,
+        typer.Option("--cutoffs", metavar="FILE.csv", help=CUTOFFS_HELP, show_default=False),
     ] = None
     settings: Annotated[
         list[str] | None,
@@ -83,9 +100,15 @@ class ProcessingOptions:
 
     @property
     def pipeline_settings(self) -> list[str]:
-        """Changes to the pipeline file, `key=value` each; `--rate` is one of them."""
+        """Changes to the pipeline file, `key=value` each; `--rate` and `--cutoff` are among them.
+
+        Raises:
+            UsageError: what was typed is no cut-off.
+        """
         rate = [f"target_rate={self.rate}"] if self.rate is not None else []
-        return [*(self.settings or []), *rate]
+        given = cutoff_of(self.cutoff, "--cutoff") if self.cutoff is not None else None
+        cutoff = [f"cutoff_hz={'null' if given is None else given}"] if self.cutoff is not None else []
+        return [*(self.settings or []), *rate, *cutoff]
 
 
 def with_processing_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -16,6 +16,7 @@ from upscaler_core.cli.options import ProcessingOptions
 from upscaler_core.cli.progress import MOST_ROWS, Renderer
 from upscaler_core.cli.result_counter import ResultCounter
 from upscaler_core.errors import UpscalerError, UsageError
+from upscaler_core.files.cutoffs import CutoffList, read_cutoffs
 from upscaler_core.jobs.engines import execute
 from upscaler_core.jobs.events import Event, Failed, Recorded, Skipped
 from upscaler_core.jobs.manifest import EVERYTHING, Manifest, Shard, pipeline_hash
@@ -44,8 +45,9 @@ def process_files(path: Path, inputs: Sequence[str], options: ProcessingOptions)
     inputs = inputs or [os.path.normpath(path.parent / name) for name in pipeline.input]
     if not inputs:
         raise UsageError("name at least one input: a file, a folder or a glob")
+    listed = read_cutoffs(options.cutoffs) if options.cutoffs else None
     plan = plan_jobs(inputs, _output(path, pipeline, options), pipeline, registry)
-    jobs = [job for job in plan.jobs if job.name in shard]
+    jobs = [job for job in _with_cutoffs(plan.jobs, listed, pipeline, options) if job.name in shard]
     manifest = _manifest(plan.folder, pipeline, registry, options, shard)
     renderer = Renderer(len(jobs), quiet=options.quiet, summary_to_stderr=options.json)
     counter = ResultCounter(keep_results=options.json or len(jobs) <= MOST_ROWS)
@@ -93,6 +95,20 @@ def _output(path: Path, pipeline: PipelineSpec, options: ProcessingOptions) -> s
         return options.output
     # A slash at the end means a folder, and `normpath` would remove it.
     return os.path.normpath(path.parent / pipeline.output) + "/" * pipeline.output.endswith("/")
+
+
+def _with_cutoffs(
+    jobs: list[Job], listed: CutoffList | None, pipeline: PipelineSpec, options: ProcessingOptions
+) -> list[Job]:
+    """The jobs with what the user's list says of their sources. A row for no source is told."""
+    if listed is None:
+        return jobs
+    cutoffs, strays = listed.assigned([(job.source, job.name) for job in jobs])
+    for stray in strays if not options.quiet else ():
+        typer.echo(f"warning: {stray}", err=True)
+    if pipeline.cutoff_hz is None:  # to measure is what happens anyway
+        cutoffs = {source: given for source, given in cutoffs.items() if given}
+    return [replace(job, cutoffs=cutoffs.get(job.source)) for job in jobs]
 
 
 def _manifest(

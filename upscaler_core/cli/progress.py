@@ -24,7 +24,7 @@ COLUMNS: dict[str, JustifyMethod] = {
     "Hz": "right",
     "length": "right",
     "content to": "right",
-    "added": "left",
+    "models": "left",
     "limited": "left",
     "speed": "right",
 }
@@ -140,6 +140,7 @@ class Renderer:
             self.out.width = max(self.out.width, 200)  # a pipe or a file has no right edge
         if 0 < len(counter.results) <= MOST_ROWS:
             self.out.print(_table([_row(result, dry_run) for result in counter.results]))
+            self._show_doubts(counter.results)
         verb = "would be done" if dry_run else "done"
         counts = [f"{counter.done} {verb}", f"{counter.failed.total()} failed", f"{counter.skipped} skipped"]
         elapsed = time.monotonic() - self.start
@@ -150,6 +151,42 @@ class Renderer:
             )
         self.out.print(total)
         sys.stdout.flush()
+
+    def _show_doubts(self, results: Sequence[Result]) -> None:
+        """Say of which files it is not sure where they end, and how to decide otherwise."""
+        for result in results:
+            if not isinstance(result, Finished):
+                continue
+            unsure = [(part.cutoff_hz, part.confidence) for part in result.segments if not part.sure]
+            if doubt := doubt_about(unsure, len(result.segments), result.rate_in):
+                self.out.print(f"[yellow]{escape(result.source.name)}: {doubt}[/]", soft_wrap=True)
+
+
+def doubt_about(unsure: Sequence[tuple[float, float]], parts: int, rate: int) -> str:
+    """Words for the user where it is not sure at which frequency a source ends; empty where it is.
+
+    Args:
+        unsure: the cut-off, Hz, and the confidence, 0 … 1, of each part with a low confidence.
+        parts: how many parts there are.
+        rate: of the source, Hz.
+
+    >>> doubt_about([(8_000.0, 0.41)], 1, 44_100)
+    'not sure (41 %): to decide yourself, add --cutoff 8000 (or --cutoff 22050 to leave it alone)'
+    """
+    if not unsure:
+        return ""
+    least = f"{100 * min(confidence for _, confidence in unsure):.0f} %"
+    if parts > 1:
+        return (
+            f"not sure about {len(unsure)} of {parts} parts ({least}): to decide yourself, "
+            "see `upscaler inspect --write-cutoffs` and --cutoffs"
+        )
+    ((cutoff, _),) = unsure
+    if cutoff >= rate / 2:
+        return f"not sure ({least}) that it has no edge: to decide yourself, add --cutoff HZ"
+    return (
+        f"not sure ({least}): to decide yourself, add --cutoff {cutoff:.0f} (or --cutoff {rate // 2} to leave it alone)"
+    )
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Table:
@@ -184,9 +221,14 @@ def _row(result: Result, dry_run: bool) -> tuple[str, ...]:
 
 
 def _added(result: Finished) -> str:
+    restored = [segment for segment in result.segments if segment.added]
+    if result.added and len(restored) < len(result.segments):
+        return f"restored in {len(restored)} of {len(result.segments)} parts"
     if result.added:
-        return "above it"
-    return f"nothing: {result.note}" if result.cutoff_hz is not None else ""
+        return f"restored above {(result.cutoff_hz or 0) / 1000:.1f} kHz"
+    if result.cutoff_hz is None:
+        return ""
+    return result.note if result.note == "silence" else f"not needed: {result.note}"
 
 
 def _limited(result: Finished) -> str:

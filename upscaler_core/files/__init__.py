@@ -8,9 +8,20 @@ from upscaler_core.atomic import atomic_write
 from upscaler_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from upscaler_core.files.cutoffs import (
+        CutoffList,
+        GivenCutoff,
+        GivenCutoffs,
+        cutoff_of,
+        given_track,
+        read_cutoffs,
+        refuse_existing,
+        write_cutoffs,
+    )
     from upscaler_core.files.inputs import audio_suffixes, find_inputs
     from upscaler_core.files.recording import Recording, open_recording
     from upscaler_core.files.tags.names import ID3_FRAMES
+    from upscaler_core.files.tags.restoration import Restoration, restoration_of
     from upscaler_core.files.tags.writing import (
         basic_id3_tag,
         basic_tags,
@@ -22,31 +33,51 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ID3_FRAMES",
+    "CutoffList",
+    "GivenCutoff",
+    "GivenCutoffs",
     "Recording",
+    "Restoration",
     "atomic_write",
     "audio_suffixes",
     "basic_id3_tag",
     "basic_tags",
+    "cutoff_of",
     "find_inputs",
+    "given_track",
     "id3_tag",
     "open_recording",
+    "read_cutoffs",
+    "refuse_existing",
+    "restoration_of",
     "tag_flac",
     "tag_ogg",
     "vorbis_comments",
+    "write_cutoffs",
 ]
 
 _MODULES = {
     "ID3_FRAMES": "tags.names",
+    "CutoffList": "cutoffs",
+    "GivenCutoff": "cutoffs",
+    "GivenCutoffs": "cutoffs",
     "Recording": "recording",
+    "Restoration": "tags.restoration",
     "audio_suffixes": "inputs",
     "basic_id3_tag": "tags.writing",
     "basic_tags": "tags.writing",
+    "cutoff_of": "cutoffs",
     "find_inputs": "inputs",
+    "given_track": "cutoffs",
     "id3_tag": "tags.writing",
     "open_recording": "recording",
+    "read_cutoffs": "cutoffs",
+    "refuse_existing": "cutoffs",
+    "restoration_of": "tags.restoration",
     "tag_flac": "tags.writing",
     "tag_ogg": "tags.writing",
     "vorbis_comments": "tags.writing",
+    "write_cutoffs": "cutoffs",
 }
 
 

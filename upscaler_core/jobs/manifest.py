@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from upscaler_core.errors import OutputError, UsageError
+from upscaler_core.files.cutoffs import GivenCutoff, GivenCutoffs
 from upscaler_core.models.checkpoint import CheckpointOptions, find
 from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.components import Options, validate
@@ -62,10 +63,13 @@ class Record:
     target: Path
     source: Fingerprint
     output: Fingerprint
+    cutoffs: GivenCutoffs | None = None
+    """What the user's list of cut-offs says of the file; None where it does not name it."""
 
-    def holds(self, source: Path, target: Path) -> bool:
-        """Whether the record is of this output, and source and output have not changed since it was written."""
-        return self.target == target and self.source.matches(source) and self.output.matches(target)
+    def holds(self, source: Path, target: Path, cutoffs: GivenCutoffs | None = None) -> bool:
+        """Whether the record is of this output and these cut-offs, and source and output have not changed since."""
+        same = self.target == target and self.cutoffs == cutoffs
+        return same and self.source.matches(source) and self.output.matches(target)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,9 @@ class Manifest:
             if data["pipeline"] != self.pipeline_hash or data["name"] not in self.shard:
                 return None
             source, output = Fingerprint(**data["source"]), Fingerprint(**data["output"])
-            return Record(data["name"], self.folder / data["target"], source, output)
+            listed = data.get("cutoffs")
+            cutoffs = None if listed is None else tuple(GivenCutoff(start, hertz) for start, hertz in listed)
+            return Record(data["name"], self.folder / data["target"], source, output, cutoffs)
         except (ValueError, TypeError, KeyError):  # half a line, or one of another program
             return None
 
@@ -142,6 +148,8 @@ class Manifest:
         """
         data: dict[str, Any] = {"name": record.name, "target": record.target.relative_to(self.folder).as_posix()}
         data |= {"pipeline": self.pipeline_hash, "source": asdict(record.source), "output": asdict(record.output)}
+        if record.cutoffs is not None:
+            data["cutoffs"] = [(given.start, given.cutoff_hz) for given in record.cutoffs]
         line = json.dumps(data).encode() + b"\n"
         try:
             with self.path.open("a+b", buffering=0) as file:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upscaler_core.errors import InputError, UsageError
+from upscaler_core.files.cutoffs import GivenCutoffs
 from upscaler_core.files.inputs import OUTPUT_MARK, find_inputs, is_folder
 from upscaler_core.files.output import OutputSettings, build_exporter, highest_rate
 from upscaler_core.jobs.manifest import Record
@@ -29,6 +30,8 @@ class Job:
     """Path of the source below the input that named it."""
     before: Record | None = None
     """The manifest's record of an earlier run."""
+    cutoffs: GivenCutoffs | None = None
+    """What the user's list of cut-offs says of the source; None where it does not name it: then the pipeline decides."""
 
 
 @dataclass(frozen=True)

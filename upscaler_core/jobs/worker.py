@@ -101,6 +101,7 @@ class Worker:
             return Failed(job.source, f"{job.source}: a bug, please report it ({reason})", UpscalerError.exit_code)
 
     def _run(self, job: Job, on_event: OnEvent, dry_run: bool) -> Result:
+        from upscaler_core.files.cutoffs import given_track
         from upscaler_core.files.output import decide_output
         from upscaler_core.files.recording import Recording, open_recording
         from upscaler_core.pipeline.file_conversion import convert, expected_result
@@ -120,18 +121,22 @@ class Worker:
             )
             if self._is_done(job, output.path):
                 return Skipped(job.source, output.path)
+            bandwidth = given_track(job.cutoffs, recording()) if job.cutoffs else None
             if dry_run:
                 return expected_result(recording(), output)
-            result = convert(self.pipeline, recording(), output, strict=settings.strict, on_event=on_event)
+            listed = job.cutoffs is not None  # then the list wins over the pipeline's own cut-off
+            line = replace(self.pipeline, cutoff_hz=None) if listed else self.pipeline
+            result = convert(line, recording(), output, bandwidth=bandwidth, strict=settings.strict, on_event=on_event)
         if settings.pipeline_hash:
             source = Fingerprint.of(job.source)
             if (source.size, source.mtime_ns) == before:  # nobody wrote to it meanwhile
-                on_event(Recorded(job.source, Record(job.name, output.path, source, Fingerprint.of(output.path))))
+                record = Record(job.name, output.path, source, Fingerprint.of(output.path), job.cutoffs)
+                on_event(Recorded(job.source, record))
         return result
 
     def _is_done(self, job: Job, target: Path) -> bool:
         """Whether the job is to be left out."""
-        recorded = job.before is not None and job.before.holds(job.source, target)
+        recorded = job.before is not None and job.before.holds(job.source, target, job.cutoffs)
         return recorded or (self.settings.skip_existing and target.exists())
 
 

@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from upscaler_core.pipeline.enhancement import EnhancementStep
     from upscaler_core.pipeline.loading import load_form
     from upscaler_core.pipeline.signal_line import FULL_BAND_HZ
-    from upscaler_core.pipeline.spec import ComponentRef, Spec
+    from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec, Spec
 
-__all__ = ["FULL_BAND_HZ", "ComponentRef", "EnhancementStep", "Fault", "Spec", "load_form"]
+__all__ = ["FULL_BAND_HZ", "ComponentRef", "EnhancementStep", "Fault", "PipelineSpec", "Spec", "load_form"]
 
 _MODULES = {
     "FULL_BAND_HZ": "signal_line",
     "ComponentRef": "spec",
     "EnhancementStep": "enhancement",
+    "PipelineSpec": "spec",
     "Spec": "spec",
     "load_form": "loading",
 }

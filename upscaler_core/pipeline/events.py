@@ -37,7 +37,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """What became of a stretch of time with one bandwidth. It ends where the next one starts."""
+    """What became of a part of a file in which the content ends at one frequency. It ends where the next one starts."""
 
     start_s: float
     """Where it starts, seconds."""
@@ -47,6 +47,8 @@ class SegmentResult:
     """The probability, 0 … 1, that this is right."""
     added: bool
     """Whether the models added anything."""
+    sure: bool = True
+    """Whether the confidence is not low (`dsp.LOW_CONFIDENCE`)."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,12 @@ class Finished:
     frames: int = 0
     """Samples of each channel that were written."""
     cutoff_hz: float | None = None
-    """Where the source's content ends; None where it was not measured. Of several segments it is that of the one that ends
+    """Where the source's content ends; None where it was not needed. Of several segments it is that of the one that ends
     lowest, among those to which the models added something if there are any."""
     confidence: float | None = None
-    """The probability, 0 … 1, that the cut-off is right; None where it was not measured."""
+    """The least confidence in a segment's cut-off, 0 … 1; None where none was needed."""
     segments: tuple[SegmentResult, ...] = ()
-    """The segments in order, where the bandwidth changes; empty where it is one from beginning to end."""
+    """The source's parts, in order of time; empty where no cut-off was needed."""
     added: bool = False
     """Whether the models added anything, at least to one segment."""
     above_replaced: bool = False

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from torch import Tensor
 
 from upscaler_core.atomic import atomic_write
-from upscaler_core.dsp.bandwidth import BandwidthTrack
+from upscaler_core.dsp.bandwidth import LOW_CONFIDENCE, BandwidthTrack
 from upscaler_core.dsp.gain_reduction import GainReductionMeter
 from upscaler_core.errors import InputError
 from upscaler_core.files.output import Output
 from upscaler_core.files.recording import Recording
+from upscaler_core.files.tags.restoration import with_restoration
 from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, SegmentResult, Started, Warned, ignore
 from upscaler_core.pipeline.signal_line import SignalLine
 
@@ -26,7 +26,13 @@ def expected_result(recording: Recording, output: Output) -> Finished:
 
 
 def convert(
-    line: SignalLine, recording: Recording, output: Output, *, strict: bool = False, on_event: OnProgress = ignore
+    line: SignalLine,
+    recording: Recording,
+    output: Output,
+    *,
+    bandwidth: BandwidthTrack | None = None,
+    strict: bool = False,
+    on_event: OnProgress = ignore,
 ) -> Finished:
     """Send a recording through a signal line into a file.
 
@@ -34,6 +40,7 @@ def convert(
         line: what to do; the output's rate replaces its target rate.
         recording: the open source.
         output: where to, as it was decided.
+        bandwidth: where the source's content ends. None = as the line says, or measured in a pass over the source.
         strict: refuse a damaged source instead of decoding what is there.
         on_event: is called with what happens.
 
@@ -42,15 +49,21 @@ def convert(
     """
     began = time.monotonic()
     line, info = replace(line, target_rate=output.rate), recording.info
-    surveys = bool(line.models) and line.cutoff_hz is None
+    surveys = bool(line.models) and line.cutoff_hz is None and bandwidth is None
     on_event(Started(recording.path, info.seconds, passes=1 + surveys))
-    track = line.bandwidth_of(_with_progress(recording, on_event), info.rate) if line.models else None
-    gain_reduction, written = GainReductionMeter(), 0
+    survey = Pass(recording, on_event)
+    if not line.models:
+        bandwidth = None
+    elif bandwidth is None:
+        bandwidth = line.bandwidth_of(survey, info.rate)
+    segments = _segments(line, bandwidth, info.rate)
+    restored = [segment for segment in segments if segment.added]
+    if restored and not (surveys and survey.silent):
+        info = with_restoration(info, min(segment.cutoff_hz for segment in restored), list(line.models))
+    gain_reduction, written, conversion = GainReductionMeter(), 0, Pass(recording, on_event)
     with atomic_write(output.path) as part:
         with output.exporter.open(part, output.rate, info.channels, info, line.seed) as sink:
-            for block in line.stream(
-                _with_progress(recording, on_event), info.rate, bandwidth=track, gain_reduction=gain_reduction
-            ):
+            for block in line.stream(conversion, info.rate, bandwidth=bandwidth, gain_reduction=gain_reduction):
                 sink.write(block)
                 written += block.shape[-1]
         if strict and recording.damage:
@@ -58,11 +71,18 @@ def convert(
     warnings = _warnings(recording.damage, sink.clipped)
     for message in warnings:
         on_event(Warned(recording.path, message))
+    silent = bool(line.models) and conversion.silent
+    cutoff = min((segment.cutoff_hz for segment in restored or segments), default=None)
     return replace(
         expected_result(recording, output),
         seconds=recording.seconds,
         frames=written,
-        **_restoration(line, track, info.rate),
+        cutoff_hz=cutoff,
+        confidence=min((segment.confidence for segment in segments), default=None),
+        segments=segments,
+        added=bool(restored) and not silent,
+        above_replaced=_replaces(line, bandwidth, info.rate),
+        note="silence" if silent else "" if restored else line.skip_reason(cutoff or 0),
         clipped=sink.clipped,
         limited_db=gain_reduction.db,
         limited_share=gain_reduction.share,
@@ -71,32 +91,45 @@ def convert(
     )
 
 
-def _restoration(line: SignalLine, track: BandwidthTrack | None, rate: int) -> dict[str, Any]:
-    """Those fields of a `Finished` that tell what was restored of a source at `rate` Hz, and from where."""
-    if track is None:
-        return {"note": line.skip_reason(0)}
-    everything = [segment.bandwidth for segment in track.segments]
-    restored = [bandwidth for bandwidth in everything if not line.skip_reason(bandwidth.cutoff_hz)]
-    lowest = min(restored or everything, key=lambda bandwidth: bandwidth.cutoff_hz)
-    segments = [
-        SegmentResult(part.start / rate, bandwidth.cutoff_hz, bandwidth.confidence, bandwidth in restored)
-        for part, bandwidth in zip(track.segments, everything, strict=True)
-    ]
-    return {
-        "cutoff_hz": lowest.cutoff_hz,
-        "confidence": lowest.confidence if line.cutoff_hz is None else None,
-        "segments": () if track.is_constant else tuple(segments),
-        "added": bool(restored),
-        "above_replaced": any(line.replaced_band_plan(bandwidth, rate) for bandwidth in restored),
-        "note": "" if restored else line.skip_reason(lowest.cutoff_hz),
-    }
+class Pass:
+    """One pass over a recording, which tells how far it is.
+
+    Args:
+        recording: is read.
+        on_event: is called after each block.
+    """
+
+    def __init__(self, recording: Recording, on_event: OnProgress) -> None:
+        self.recording, self.on_event = recording, on_event
+        self.silent = True
+        """Whether everything so far was digital silence."""
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for block in self.recording.blocks():
+            self.silent = self.silent and not block.any()
+            yield block
+            self.on_event(Advanced(self.recording.path, block.shape[-1] / self.recording.info.rate))
 
 
-def _with_progress(recording: Recording, on_event: OnProgress) -> Iterator[Tensor]:
-    """One pass over a recording, which tells how far it is."""
-    for block in recording.blocks():
-        yield block
-        on_event(Advanced(recording.path, block.shape[-1] / recording.info.rate))
+def _segments(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> tuple[SegmentResult, ...]:
+    """What becomes of each segment of a source at `rate` Hz."""
+    return tuple(
+        SegmentResult(
+            segment.start / rate,
+            found.cutoff_hz,
+            found.confidence,
+            added=not line.skip_reason(found.cutoff_hz),
+            sure=found.confidence >= LOW_CONFIDENCE,
+        )
+        for segment in (bandwidth.segments if bandwidth else ())
+        for found in [segment.bandwidth]
+    )
+
+
+def _replaces(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> bool:
+    """Whether what a source at `rate` Hz has above its edge is taken away, at least in one segment."""
+    segments = bandwidth.segments if bandwidth else ()
+    return any(line.replaced_band_plan(segment.bandwidth, rate) for segment in segments)
 
 
 def _warnings(damage: str | None, clipped: int) -> tuple[str, ...]:

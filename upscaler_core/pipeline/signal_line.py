@@ -172,7 +172,7 @@ class SignalLine:
         if not self.models:
             return "no model"
         if cutoff_hz >= min(FULL_BAND_HZ, 0.9 * self._model_rate / 2):
-            return f"full band: content to {cutoff_hz / 1000:.1f} kHz"
+            return f"full band (to {cutoff_hz / 1000:.1f} kHz)"
         if cutoff_hz >= self.target_rate / 2:
             return f"content to {cutoff_hz / 1000:.1f} kHz fills the target's band"
         return ""

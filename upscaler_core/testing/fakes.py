@@ -13,6 +13,7 @@ from types import ModuleType, TracebackType
 import torch
 from torch import Tensor
 
+from upscaler_core.dsp.bandwidth import Bandwidth, BandwidthTrack
 from upscaler_core.dsp.noise import noise
 from upscaler_core.dsp.plan import Plan
 from upscaler_core.dsp.stft import StftConfig, istft, stft
@@ -32,6 +33,31 @@ class Nearest:
         """One second in, one second out."""
         nearest = (torch.arange(rate_out) * rate_in + rate_out // 2) // rate_out
         return Plan(lambda windows, start: windows[:, 1 + nearest], rate_in, rate_out, receptive_field=1)
+
+
+class Half:
+    """A detector that takes all content to end at half the Nyquist frequency."""
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def survey(self, rate: int) -> HalfSurvey:
+        """Begin a survey."""
+        return HalfSurvey(rate)
+
+
+class HalfSurvey:
+    """A survey that needs no signal."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    def add(self, block: Tensor) -> None:
+        """Take a block `[channel, time]`."""
+
+    def finish(self) -> BandwidthTrack:
+        """One segment."""
+        return BandwidthTrack.constant(Bandwidth(self.rate / 4))
 
 
 class MirrorOptions(Options):
@@ -260,6 +286,7 @@ class Hello:
 _HERE = "upscaler_core.testing.fakes"
 _COMPONENTS: dict[str, list[Component]] = {
     "resamplers": [Component("nearest", f"{_HERE}:Nearest", summary="repeats samples")],
+    "detectors": [Component("half", f"{_HERE}:Half", summary="half of the band")],
     "models": [
         Component("mirror", f"{_HERE}:Mirror", MirrorOptions, "adds a mirrored spectrum"),
         Component("hiss", f"{_HERE}:Hiss", MirrorOptions, "adds noise"),

@@ -50,7 +50,7 @@ def test_a_full_band_file_is_the_baseline_and_says_so(tmp_path):
     sf.write(tmp_path / "full.wav", signals.noise((96_000, 1)).numpy(), 48_000, subtype="FLOAT")
     done = pipeline_of().write(tmp_path / "full.wav", tmp_path / "out.wav")
     assert not done.added
-    assert done.note == "full band: content to 24.0 kHz"
+    assert done.note == "full band (to 24.0 kHz)"
     assert (sf.read(tmp_path / "full.wav")[0] == sf.read(tmp_path / "out.wav")[0]).all()
 
 

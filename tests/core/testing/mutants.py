@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import torch
 
 from upscaler_core import Degraded, Estimate, InputError, Kind, OutputError, Plan
+from upscaler_core.dsp import Bandwidth, BandwidthTrack, Segment
 from upscaler_core.testing import fakes
 
 MUTANTS = []
@@ -488,6 +489,68 @@ class Float64(Reader):
 class OtherEachPass(Reader):
     def passed(self, blocks, frames):
         return (block / frames for block in blocks(frames))
+
+
+# -------------------------------------------------------------------------------------------------- detectors
+
+
+class Detector(fakes.Half):
+    """Its surveys, with the track seen through `change(track, samples of the first block)`."""
+
+    def survey(self, rate):
+        survey, first = super().survey(rate), []
+        finish = survey.finish
+        survey.add = lambda block: (self.seen(block), first.append(block.shape[-1]))
+        survey.finish = lambda: self.change(finish(), first[0])
+        return survey
+
+    def seen(self, block):
+        pass
+
+    def change(self, track, first):
+        return track
+
+
+@found_by(Kind.DETECTOR, "segments")
+class NoSegments(Detector):
+    def change(self, track, first):
+        return BandwidthTrack(())
+
+
+@found_by(Kind.DETECTOR, "segments")
+class BeginsLate(Detector):
+    def change(self, track, first):
+        return BandwidthTrack((Segment(10, track.lowest),))
+
+
+@found_by(Kind.DETECTOR, "segments")
+class OutOfOrder(Detector):
+    def change(self, track, first):
+        return BandwidthTrack(tuple(Segment(start, track.lowest) for start in (0, 20, 10)))
+
+
+@found_by(Kind.DETECTOR, "segments")
+class AboveNyquist(Detector):
+    def change(self, track, first):
+        return BandwidthTrack.constant(Bandwidth(30_000))
+
+
+@found_by(Kind.DETECTOR, "segments")
+class TooSure(Detector):
+    def change(self, track, first):
+        return BandwidthTrack.constant(Bandwidth(8_000, confidence=93))
+
+
+@found_by(Kind.DETECTOR, "segments")
+class DetectorInPlace(Detector):
+    def seen(self, block):
+        block.mul_(0.5)
+
+
+@found_by(Kind.DETECTOR, "streaming")
+class FirstBlockAlone(Detector):
+    def change(self, track, first):
+        return BandwidthTrack.constant(Bandwidth(min(8_000, 100 + first)))
 
 
 # -------------------------------------------------------------------------------------- finishers and commands

@@ -80,6 +80,8 @@ TOTALS = {"tracknumber": "tracktotal", "discnumber": "disctotal"}
 """Numbers, and the Vorbis comment that says of how many. Here both are one tag: track 3 of 12 is `3/12`."""
 BASIC = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "copyright")
 """The tags that libsndfile can write, so that they travel without mutagen."""
+RESTORED = re.compile(r"(\S+ \S+); restored above (\d+(?:\.\d+)?) kHz; (.*?)(?: \(libsndfile-[\d.]+\))?", re.DOTALL)
+"""The value of the tag `enhanced_by` (see `restoration.py`), also as libsndfile writes it as the name of a software."""
 VORBIS_NAME = re.compile(r"[ -<>-}]{1,100}")
 """What a Vorbis comment can be called, at a length that makes sense."""
 OF_THE_OLD_AUDIO = re.compile(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from upscaler_core.files.tags.names import ALIASES, ID3_FRAMES, MP4_ATOMS, OF_THE_OLD_AUDIO, TOTALS, VORBIS_NAME
+from upscaler_core.files.tags.restoration import NAME, Restoration
 from upscaler_core.plugins.protocols import AudioInfo, Picture
 
 Tags = tuple[list[tuple[str, Sequence[Any]]], list[Picture]]
@@ -70,7 +71,9 @@ def _uniform_texts(tags: Iterable[tuple[str, Iterable[Any]]]) -> dict[str, tuple
     uniform: dict[str, tuple[str, ...]] = {}
     for name, values in tags:
         name = ALIASES.get(name.lower(), name.lower())
-        texts = (str(value).replace("\0", "").encode("utf-8", "replace").decode() for value in values)
+        texts: Iterator[str] = (str(value).replace("\0", "").encode("utf-8", "replace").decode() for value in values)
+        if name == "software":  # so written where there is no mutagen; other programs' names are not carried over
+            name, texts = NAME, _restorations(texts)
         distinct = tuple(dict.fromkeys((*uniform.get(name, ()), *filter(None, texts))))
         if distinct and VORBIS_NAME.fullmatch(name) and not OF_THE_OLD_AUDIO.fullmatch(name):
             uniform[name] = distinct
@@ -79,6 +82,11 @@ def _uniform_texts(tags: Iterable[tuple[str, Iterable[Any]]]) -> dict[str, tuple
         if count and number in uniform and "/" not in uniform[number][0]:
             uniform[number] = (f"{uniform[number][0]}/{count}",)
     return uniform
+
+
+def _restorations(texts: Iterable[str]) -> Iterator[str]:
+    """Those of a file's programs that restored it, as `restoration.Restoration` writes them."""
+    return (str(found) for text in texts if (found := Restoration.parse(text)))
 
 
 def _valid_pictures(pictures: Iterable[Picture]) -> tuple[Picture, ...]:

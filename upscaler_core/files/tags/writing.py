@@ -14,16 +14,20 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from upscaler_core.files.tags.names import BASIC, ID3_DATE, ID3_FRAMES, TOTALS
+from upscaler_core.files.tags.restoration import restoration_of
 from upscaler_core.plugins.protocols import AudioInfo, Picture
 
 
 def basic_tags(source: AudioInfo) -> dict[str, str]:
     """The texts that libsndfile can write by itself, several values joined by `; `, without null characters.
 
+    A restoration is called `software`, as libsndfile has no other place for it.
+
     >>> basic_tags(AudioInfo(48_000, 2, None, "FLAC", tags={"artist": ["A", "B"], "isrc": ["X"]}))
     {'artist': 'A; B'}
     """
     joined = {name: "; ".join(filter(None, source.tags.get(name, ()))).replace("\0", "") for name in BASIC}
+    joined["software"] = str(restoration_of(source.tags) or "")  # the only text for the programs that libsndfile has
     return {name: text.encode("utf-8", "replace").decode() for name, text in joined.items() if text}
 
 
@@ -135,7 +139,7 @@ def basic_id3_tag(source: AudioInfo) -> bytes:
         comment = name == "comment"
         # A comment begins with its language, here unknown, and an empty description.
         body = b"\3" + (b"XXX\0" if comment else b"") + text.encode()
-        frame = "COMM" if comment else ID3_FRAMES[name]
+        frame = "COMM" if comment else "TSSE" if name == "software" else ID3_FRAMES[name]
         frames += frame.encode() + _seven_bits(len(body)) + b"\0\0" + body
     return b"ID3\4\0\0" + _seven_bits(len(frames)) + frames if frames else b""
 

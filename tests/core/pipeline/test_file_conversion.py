@@ -1,0 +1,67 @@
+"""One file through a pipeline: a given bandwidth, and what the result and the output's tags say."""
+
+from pathlib import Path
+
+import pytest
+import soundfile as sf
+import torch
+
+from upscaler_core import Pipeline
+from upscaler_core.dsp import Bandwidth, BandwidthTrack, Segment
+from upscaler_core.files import open_recording, restoration_of
+from upscaler_core.files.output import OutputSettings, decide_output
+from upscaler_core.pipeline.events import SegmentResult
+from upscaler_core.pipeline.file_conversion import convert
+from upscaler_core.plugins.registry import discover
+from upscaler_core.testing import fakes, signals
+
+RATE = 48_000
+
+
+@pytest.fixture
+def line():
+    mirror = fakes.Mirror(fakes.MirrorOptions(rate=RATE))
+    return Pipeline(discover().resampler("linear"), RATE, models={"mirror": mirror})
+
+
+def done(line: Pipeline, x: torch.Tensor, folder: Path, **settings):
+    """The result, and the restoration that the output's tags tell of."""
+    source, target = folder / "in.wav", folder / "out.flac"
+    sf.write(source, x.T.numpy(), RATE, subtype="PCM_24")
+    with open_recording(source, discover()) as recording:
+        output = decide_output(source, target, lambda: recording.info, discover(), OutputSettings(RATE, overwrite=True))
+        result = convert(line, recording, output, **settings)
+    with open_recording(target, discover()) as written:
+        return result, restoration_of(written.info.tags)
+
+
+def test_a_given_bandwidth_replaces_the_survey(line, tmp_path):
+    x = signals.noise((1, RATE // 2))
+    events = []
+    track = BandwidthTrack((Segment(0, Bandwidth(4_000, confidence=0.5)), Segment(12_000, Bandwidth(24_000))))
+    result, restoration = done(line, x, tmp_path, bandwidth=track, on_event=events.append)
+    assert events[0].passes == 1
+    assert (result.cutoff_hz, result.confidence, result.added, result.note) == (4_000, 0.5, True, "")
+    assert result.segments == (
+        SegmentResult(0, 4_000, 0.5, added=True, sure=False),
+        SegmentResult(0.25, 24_000, 1.0, added=False),
+    )
+    assert (restoration.above_hz, restoration.models) == (4_000, "mirror")
+    measured, restoration = done(line, x, tmp_path)
+    assert (measured.cutoff_hz, measured.added, measured.note) == (24_000, False, "full band (to 24.0 kHz)")
+    assert restoration is None
+
+
+def test_silence_is_called_so_and_not_restored(line, tmp_path):
+    result, restoration = done(line, torch.zeros(2, 9_600), tmp_path)
+    assert (result.added, result.note, restoration) == (False, "silence", None)
+    resampled, restoration = done(Pipeline(line.resampler, RATE), torch.zeros(1, 9_600), tmp_path)
+    assert (resampled.note, resampled.cutoff_hz, resampled.segments, restoration) == ("no model", None, (), None)
+
+
+def test_the_same_input_gives_the_same_bytes(line, tmp_path):
+    files = []
+    for _ in range(2):
+        done(line, signals.band_limited(RATE, 6_000, 0.3), tmp_path)
+        files.append((tmp_path / "out.flac").read_bytes())
+    assert files[0] == files[1] and b"ENHANCED_BY" in files[0]
