@@ -5,7 +5,7 @@
 
 It takes the middle of clips that a `manifest.csv` in the folder lists with a bandwidth of 15 kHz or more. Each is
 low-passed at one of five cut-offs (3.4 to 11 kHz; soxr VHQ, −6 dB at 0.956 of the lower rate's Nyquist frequency), then
-goes through each condition. A result is right within 7 % of the truth. A clip does not count in a condition where what the
+goes through each condition. A result is right within 7 % of the truth, which is the −6 dB point of all filters together. A clip does not count in a condition where what the
 filter took away had not stood 8 dB clear of the floor in its loudest frames: nobody could find that edge.
 
 For a codec alone the truth is where white noise ends after it. Originals are right if they are not called band-limited more
@@ -313,6 +313,21 @@ def floor_of(condition: str) -> float:
     return (value if value < 0 else -6.02 * (value - 1) - 8) - 33
 
 
+RESAMPLERS = ("sox", "ffmpeg", "scipy resample_poly", "torchaudio", "libsamplerate, fastest", "twice converted")
+"""Conditions in which a resampler may cut lower than soxr did; libsamplerate's fastest one is −6 dB at 0.87."""
+
+
+@functools.cache
+def response_end(condition: str, rate: int, cutoff: int) -> float:
+    """The −6 dB point of the way down and up again, Hz, by its impulse response."""
+    x = np.zeros((2 * rate, 1))
+    x[rate] = 0.5
+    y = BAND_LIMITED[condition](Case("impulse", x, rate, soxr.resample(x, rate, 2 * cutoff, "VHQ"), 2 * cutoff, np.random.default_rng(0)))
+    spectrum = np.abs(np.fft.rfft(y[:, 0], 1 << 17))
+    below = spectrum < spectrum[: int(1000 / rate * (1 << 17))].mean() / 2
+    return float(np.argmax(below) * rate / (1 << 17))
+
+
 def noise_end(condition: Condition, rate: int, channels: int) -> float:
     """Where white noise ends after a codec, Hz."""
     rng = np.random.default_rng(0)
@@ -439,7 +454,8 @@ def main() -> None:
         truth = SOXR_6DB * cutoff
         for condition, change in BAND_LIMITED.items():
             if wanted(condition) and reaches(case, truth, floor_of(condition)):
-                note(condition, name, change(case), rate, truth)
+                end_hz = response_end(condition, rate, cutoff) if condition in RESAMPLERS else truth
+                note(condition, name, change(case), rate, end_hz)
         for condition, (change, point) in ANALOGUE.items():
             if wanted(condition) and reaches(case, point, floor_of(condition)) and end > 1.5 * point:
                 note(condition, name, change(case), rate, point)

@@ -29,7 +29,7 @@ WINDOW = 256
 """Cells in each call of the network. The number never changes, because the last bits of the result depend on it."""
 NEAR = 2
 """Bands on each side that count as the same cut-off: 7 % are 2.3 bands."""
-EDGE_ODDS = 1.5
+EDGE_ODDS = 3.0
 """By how much an edge must be likelier than none."""
 TEMPER = 0.35
 """Votes count so much where segments are sought: neighbouring cells are not independent."""

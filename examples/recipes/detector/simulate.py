@@ -491,7 +491,7 @@ def reached(before: Audio, rate: int, truth: Truth, floor: float) -> bool | None
     return True if margin > 7 else False if margin < -1 else None
 
 
-def simulate(rows: list[dict[str, Any]], rng: np.random.Generator, made_up: float = 0.07) -> tuple[NDArray[Any], NDArray[Any], str] | None:
+def simulate(rows: list[dict[str, Any]], rng: np.random.Generator, made_up: float = 0.07, soft: float = 0.0) -> tuple[NDArray[Any], NDArray[Any], str] | None:
     """One simulated recording: features, truth as numbers, and the steps for people. None = it cannot be labelled."""
     choice = rng.random()
     if choice < made_up:
@@ -511,7 +511,9 @@ def simulate(rows: list[dict[str, Any]], rng: np.random.Generator, made_up: floa
         limit(sim, row["end"], 60, "lossy")
     before = sim.x
     what = rng.random()
-    if what < (0.45 if row["dark"] else 0.24):
+    if rng.random() < soft:
+        analogue(sim)
+    elif what < (0.45 if row["dark"] else 0.24):
         sim.steps.append("original")
     elif what < 0.74:
         resampled(sim)
@@ -527,7 +529,7 @@ def simulate(rows: list[dict[str, Any]], rng: np.random.Generator, made_up: floa
     if rng.random() < 0.12 and sim.truth.codec == "":
         coded(sim)
         n = min(n, len(sim.x))
-    if rng.random() < 0.25:
+    if rng.random() < max(0.25, soft / 2):
         floor = max(floor, noise_floor(sim))
     if rng.random() < 0.06:
         tones(sim)
@@ -571,6 +573,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with a manifest.csv")
     parser.add_argument("--dark", type=Path, nargs="*", default=[], help="folders of dark originals, WAV or FLAC")
     parser.add_argument("--made-up", type=float, default=0.07, help="share of made-up tones and noises")
+    parser.add_argument("--soft", type=float, default=0.0, help="share of recordings with a gentle roll-off, beyond the usual")
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -587,7 +590,7 @@ def main() -> None:
     for part in range(max(1, options.count // 250)):
         cells, truths, names, lengths = [], [], [], []
         while len(truths) < min(250, options.count):
-            made = simulate(rows, rng, options.made_up)
+            made = simulate(rows, rng, options.made_up, options.soft)
             if made and len(made[0]) and made[0].shape[0] > 3:
                 padded = np.full((made[0].shape[0], 3, 135), np.nan, np.float16)
                 padded[:, :, : made[0].shape[2]] = made[0][:, :, :135]

@@ -76,14 +76,14 @@ def test_several_segments_are_told_one_by_one(limited, tmp_path):
     detector = Known((0, full), (96_000, radio), (144_000, telephone))
     events = []
     done = pipeline_of(detector=detector).write(limited, tmp_path / "out.wav", on_event=events.append)
-    assert (done.cutoff_hz, done.confidence, done.added, done.note) == (3_400, 0.8, True, "")
+    assert (done.cutoff_hz, done.confidence, done.added, done.note) == (3_400, 0.7, True, "")
     assert done.above_replaced
     assert events[0].passes == 2
     assert sum(event.seconds for event in events if isinstance(event, Advanced)) == pytest.approx(12.0)
     assert json.loads(json.dumps(asdict(done)["segments"])) == [
-        {"start_s": 0.0, "cutoff_hz": 24_000.0, "confidence": 0.9, "added": False},
-        {"start_s": 2.0, "cutoff_hz": 8_000.0, "confidence": 0.7, "added": True},
-        {"start_s": 3.0, "cutoff_hz": 3_400.0, "confidence": 0.8, "added": True},
+        {"start_s": 0.0, "cutoff_hz": 24_000.0, "confidence": 0.9, "added": False, "sure": True},
+        {"start_s": 2.0, "cutoff_hz": 8_000.0, "confidence": 0.7, "added": True, "sure": True},
+        {"start_s": 3.0, "cutoff_hz": 3_400.0, "confidence": 0.8, "added": True, "sure": True},
     ]
     source, out = (torch.from_numpy(sf.read(path)[0].T) for path in (limited, tmp_path / "out.wav"))
     change = (out - source).abs().amax(0)
@@ -93,7 +93,7 @@ def test_several_segments_are_told_one_by_one(limited, tmp_path):
 def test_where_no_segment_is_restored_the_note_says_so(limited, tmp_path):
     detector = Known((0, Bandwidth(24_000.0)), (96_000, Bandwidth(19_500.0, confidence=0.7, above="images")))
     done = pipeline_of(detector=detector).write(limited, tmp_path / "out.wav")
-    assert (done.added, done.note) == (False, "full band: content to 19.5 kHz")
+    assert (done.added, done.note) == (False, "full band (to 19.5 kHz)")
     assert (done.cutoff_hz, done.confidence, done.above_replaced) == (19_500, 0.7, False)
     assert [segment.added for segment in done.segments] == [False, False]
 
@@ -103,13 +103,13 @@ def test_where_no_segment_is_restored_the_note_says_so(limited, tmp_path):
     [
         ({"detector": Known((0, Bandwidth(8_000.0, confidence=0.7)))}, 0.7, False),
         ({"detector": Known((0, Bandwidth(8_000.0, confidence=0.7))), "above_edge": "replace"}, 0.7, True),
-        ({"cutoff_hz": 8_000.0}, None, False),
+        ({"cutoff_hz": 8_000.0}, 1.0, False),
     ],
 )
-def test_one_bandwidth_is_told_without_segments(limited, tmp_path, settings, confidence, replaced):
+def test_one_bandwidth_is_one_segment(limited, tmp_path, settings, confidence, replaced):
     done = pipeline_of(**settings).write(limited, tmp_path / "out.wav")
     assert (done.cutoff_hz, done.confidence, done.above_replaced) == (8_000, confidence, replaced)
-    assert (done.segments, done.added, done.note) == ((), True, "")
+    assert (len(done.segments), done.added, done.note) == (1, True, "")
 
 
 def test_without_models_nothing_is_measured_or_taken_away(limited, tmp_path):
