@@ -1,19 +1,20 @@
-"""Test bandwidth detectors with files as people have them: clips that were band-limited and stored in many ways, and originals.
+"""Test bandwidth detectors with files as people have them: clips that were band-limited and stored in many ways; originals.
 
     python benchmarks/bandwidth.py --data FOLDER [--solos FOLDER] [--detector edge-net edge-rules] [--clips 48]
                                    [--only CONDITION ...] [--json OUT.json] [--misses]
 
 It takes the middle of clips that a `manifest.csv` in the folder lists with a bandwidth of 15 kHz or more. Each is
 low-passed at one of five cut-offs (3.4 to 11 kHz; soxr VHQ, −6 dB at 0.956 of the lower rate's Nyquist frequency), then
-goes through each condition. A result is right within 7 % of the truth, which is the −6 dB point of all filters together. A clip does not count in a condition where what the
-filter took away had not stood 8 dB clear of the floor in its loudest frames: nobody could find that edge.
+goes through each condition. A result is right within 7 % of the truth, which is the −6 dB point of all filters together. A
+clip does not count in a condition where what the filter took away had not stood 8 dB clear of the floor in its loudest
+frames: nobody could find that edge.
 
 For a codec alone the truth is where white noise ends after it. Originals are right if they are not called band-limited more
-than 7 % below the end that their manifest gives, or below the Nyquist frequency. From 19 kHz on nothing is ever added, so that
-is right, too: many recordings were Vorbis files, whose edge lies there. `--solos` is a folder of
-originals that end by themselves, as `examples/recipes/detector/render_solos.py` makes them.
+than 7 % below the end that their manifest gives, or below the Nyquist frequency. From 19 kHz on nothing is ever added, so
+that is right, too: many recordings were Vorbis files, whose edge lies there. `--solos` is a folder of originals that end
+by themselves, as `examples/recipes/detector/render_solos.py` makes them.
 
-It needs the extra "bench", ffmpeg and sox, and leaves out what is not there.
+It needs the extra "bench", ffmpeg and sox.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ import argparse
 import csv
 import functools
 import io
-import itertools
 import json
 import math
 import shutil
@@ -77,12 +77,14 @@ class Case:
 
 
 def store(x: Audio, bits: int = 16, dither: bool = False, rng: np.random.Generator | None = None) -> Audio:
+    """Round `[time, channel]` to integers of so many bits."""
     scale = 2.0 ** (bits - 1)
     noise = rng.random(x.shape) - rng.random(x.shape) if dither and rng else 0.0
     return np.clip(np.round(x * scale + noise), -scale, scale - 1) / scale
 
 
 def mu_law(x: Audio) -> Audio:
+    """8 bits on a logarithmic scale (G.711)."""
     file = io.BytesIO()
     soundfile.write(file, np.clip(x, -1, 1), 48_000, format="WAV", subtype="ULAW")
     file.seek(0)
@@ -97,7 +99,9 @@ def program(command: list[str], x: Audio, rate: int) -> Audio:
     with tempfile.TemporaryDirectory() as folder:
         source, target = f"{folder}/in.wav", f"{folder}/out.wav"
         soundfile.write(source, x, rate, subtype="FLOAT")
-        filled = [word.replace("IN", source).replace("OUT", target) if word in ("IN", "OUT") else word for word in command]
+        filled = [
+            word.replace("IN", source).replace("OUT", target) if word in ("IN", "OUT") else word for word in command
+        ]
         subprocess.run(filled, check=True, capture_output=True)
         return soundfile.read(target, always_2d=True)[0]
 
@@ -124,6 +128,7 @@ def sox_code(x: Audio, rate: int, suffix: str, low_rate: int) -> Audio:
 
 
 def sndfile_code(x: Audio, rate: int, **how: Any) -> Audio:
+    """Encode and decode by libsndfile."""
     file = io.BytesIO()
     with soundfile.SoundFile(file, "w", rate, x.shape[1], **how) as out:
         for start in range(0, len(x), 65_536):
@@ -148,37 +153,46 @@ def gate(x: Audio, rate: int) -> Audio:
 
 
 def linear(c: Case) -> Audio:
+    """Up by linear interpolation: images stand above the edge."""
     t = np.arange(int(len(c.low) * c.rate / c.low_rate)) * c.low_rate / c.rate
     return np.stack([np.interp(t, np.arange(len(c.low)), channel) for channel in c.low.T], 1)
 
 
 def hold(c: Case) -> Audio:
+    """Up by repeating samples: strong images stand above the edge."""
     t = np.arange(int(len(c.low) * c.rate / c.low_rate)) * c.low_rate / c.rate
     return c.low[t.astype(int)]
 
 
 def scipy_poly(c: Case) -> Audio:
+    """Up by scipy's `resample_poly` with its default filter."""
     g = math.gcd(c.low_rate, c.rate)
     return signal.resample_poly(c.low, c.rate // g, c.low_rate // g, axis=0)
 
 
 def libsamplerate(c: Case) -> Audio:
+    """Up by libsamplerate's fastest sinc."""
     import samplerate
 
-    return np.asarray(samplerate.resample(c.low, c.rate / c.low_rate, "sinc_fastest"), np.float64).reshape(-1, c.low.shape[1])
+    return np.asarray(samplerate.resample(c.low, c.rate / c.low_rate, "sinc_fastest"), np.float64).reshape(
+        -1, c.low.shape[1]
+    )
 
 
 def torchaudio_up(c: Case) -> Audio:
+    """Up by torchaudio's default filter."""
     up = discover().resampler("torchaudio")
     return up(torch.from_numpy(c.low.T.copy()), c.low_rate, c.rate).T.numpy()
 
 
 def tone(c: Case, *hz: float, db: float = -60) -> Audio:
+    """Sines of one level."""
     t = np.arange(len(c.limited)) / c.rate
     return sum(10 ** (db / 20) * np.sin(2 * np.pi * f * t) for f in hz)[:, None]
 
 
 def hiss(c: Case, db: float) -> Audio:
+    """White noise of so many dBFS."""
     return 10 ** (db / 20) * c.rng.standard_normal(c.limited.shape)
 
 
@@ -190,22 +204,28 @@ def rare(c: Case) -> Audio:
 
 
 def fades(c: Case) -> Audio:
+    """Half the file fades in, half fades out."""
     ramp = np.minimum(1, np.linspace(0, 2, len(c.limited)))[:, None]
     return c.limited * np.minimum(ramp, ramp[::-1]) ** 3
 
 
 def telephone(c: Case) -> Audio:
+    """A telephone line: 300 to 3,400 Hz at 8 kHz."""
     low = soxr.resample(c.x, c.rate, 8000, "HQ")
     sos = signal.cheby2(6, 40, (250, 3600), "bandpass", fs=8000, output="sos")
     return soxr.resample(signal.sosfilt(sos, low, axis=0), 8000, c.rate)[: len(c.x)]
 
 
 def twice(c: Case) -> Audio:
+    """Converted to the other common rate, stored, and back by sox."""
     other = 44_100 if c.rate == 48_000 else 48_000
-    return program(["sox", "-V1", "IN", "-r", str(c.rate), "OUT"], store(soxr.resample(c.limited, c.rate, other)), other)
+    return program(
+        ["sox", "-V1", "IN", "-r", str(c.rate), "OUT"], store(soxr.resample(c.limited, c.rate, other)), other
+    )
 
 
 def minutes(c: Case) -> Audio:
+    """A minute of it."""
     return np.concatenate([c.limited] * 6)
 
 
@@ -255,13 +275,16 @@ BAND_LIMITED: dict[str, Condition] = {
 }  # fmt: skip
 """Each starts from the band-limited clip; the truth is the low-pass."""
 FLOORS = {
-    "8 bits, dither": 8, "mu-law": 9, "12 bits": 12, "-30 dB, 16 bits": 11, "-30 dB, 16 bits, dither": 11, "-50 dB, 16 bits": 8,
+    "8 bits, dither": 8, "mu-law": 9, "12 bits": 12, "-30 dB, 16 bits": 11, "-30 dB, 16 bits, dither": 11,
+    "-50 dB, 16 bits": 8,
     "noise at -75 dBFS": -75, "noise at -60 dBFS": -60,
 }  # fmt: skip
 """The floor of conditions that raise it: bits relative to full scale of the clip, or the noise's level in dBFS."""
 
 
 def butterworth(order: int, cutoff: float) -> Condition:
+    """A Butterworth low-pass, forward and backward."""
+
     def condition(c: Case) -> Audio:
         return store(signal.sosfiltfilt(signal.butter(order, cutoff, fs=c.rate, output="sos"), c.x, axis=0))
 
@@ -322,7 +345,8 @@ def response_end(condition: str, rate: int, cutoff: int) -> float:
     """The −6 dB point of the way down and up again, Hz, by its impulse response."""
     x = np.zeros((2 * rate, 1))
     x[rate] = 0.5
-    y = BAND_LIMITED[condition](Case("impulse", x, rate, soxr.resample(x, rate, 2 * cutoff, "VHQ"), 2 * cutoff, np.random.default_rng(0)))
+    low = soxr.resample(x, rate, 2 * cutoff, "VHQ")
+    y = BAND_LIMITED[condition](Case("impulse", x, rate, low, 2 * cutoff, np.random.default_rng(0)))
     spectrum = np.abs(np.fft.rfft(y[:, 0], 1 << 17))
     below = spectrum < spectrum[: int(1000 / rate * (1 << 17))].mean() / 2
     return float(np.argmax(below) * rate / (1 << 17))
@@ -333,8 +357,7 @@ def noise_end(condition: Condition, rate: int, channels: int) -> float:
     rng = np.random.default_rng(0)
     x = 0.1 * np.repeat(rng.standard_normal((4 * rate, 1)), channels, 1)
     y = condition(Case("noise", x, rate, x, rate, rng))
-    f, before = signal.welch(x[:, 0], rate, nperseg=2048)
-    _, after = signal.welch(y[rate:, 0], rate, nperseg=2048)
+    f, after = signal.welch(y[rate:, 0], rate, nperseg=2048)
     level = signal.medfilt(10 * np.log10(after + 1e-20), 7)
     passed = level > np.median(level[(f > 500) & (f < 2500)]) - 10
     return float(f[np.nonzero(passed)[0][-1]])
@@ -344,13 +367,18 @@ def noise_end(condition: Condition, rate: int, channels: int) -> float:
 
 
 def clips(folders: list[Path], count: int, seconds: float) -> Iterator[tuple[str, Audio, int, float]]:
-    """The middle of clips in an order that is fixed by their names: name, audio, rate, and where the manifest says they end."""
+    """The middle of clips, ordered by a hash of their names: name, audio, rate, and where the manifest says they end."""
     rows = []
     for folder in folders:
         for manifest in sorted(folder.rglob("manifest.csv")):
             for row in csv.DictReader(manifest.open(encoding="utf-8")):
                 rate, end = int(row.get("sr") or row["rate"]), float(row["bandwidth_hz"])
-                if end > 15_000 and rate <= 48_000 and float(row["seconds"]) > 4 and (manifest.parent / row["file"]).exists():
+                if (
+                    end > 15_000
+                    and rate <= 48_000
+                    and float(row["seconds"]) > 4
+                    and (manifest.parent / row["file"]).exists()
+                ):
                     rows.append((zlib.crc32(row["file"].encode()), manifest.parent / row["file"], end))
     for _, path, end in sorted(rows)[:count]:
         x, rate = soundfile.read(path, always_2d=True)
@@ -359,6 +387,7 @@ def clips(folders: list[Path], count: int, seconds: float) -> Iterator[tuple[str
 
 
 def solos(folder: Path | None) -> Iterator[tuple[str, Audio, int, float]]:
+    """Originals that end by themselves."""
     for path in sorted([*folder.glob("*.flac"), *folder.glob("*.wav")]) if folder else []:
         x, rate = soundfile.read(path, always_2d=True)
         yield path.stem, x, rate, rate / 2
@@ -398,6 +427,7 @@ class Detectors:
         self.built = {name: discover().detector(name) for name in names}
 
     def measure(self, x: Audio, rate: int) -> dict[str, BandwidthTrack]:
+        """The tracks of `[time, channel]`, by the detectors' names."""
         block = torch.from_numpy(np.ascontiguousarray(x.T, dtype=np.float32))
         tracks = {}
         for name, detector in self.built.items():
@@ -443,7 +473,8 @@ def main() -> None:
             facts = [(s.start / rate, s.bandwidth.cutoff_hz, s.bandwidth.confidence) for s in track.segments]
             cause, codec = track.segments[0].bandwidth.cause, track.segments[0].bandwidth.codec
             results.append({
-                "condition": condition, "clip": name, "detector": detector, "truth": truth, "measured": hz, "right": bool(right),
+                "condition": condition, "clip": name, "detector": detector, "truth": truth, "measured": hz,
+                "right": bool(right),
                 "segments": facts, "cause": cause, "codec": codec, "above": track.segments[0].bandwidth.above,
             })  # fmt: skip
 
@@ -495,7 +526,7 @@ def print_tables(results: list[dict[str, Any]], names: list[str]) -> None:
     """A row for each condition, a column for each detector."""
     print("| condition |" + "".join(f" {name} |" for name in names) + "\n|---|" + "---|" * len(names))
     conditions = list(dict.fromkeys(r["condition"] for r in results))
-    for condition, originals in itertools.product(conditions, (False,)):
+    for condition in conditions:
         cells = []
         for name in names:
             rows = [r["right"] for r in results if r["condition"] == condition and r["detector"] == name]

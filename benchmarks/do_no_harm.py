@@ -3,9 +3,9 @@
     python benchmarks/do_no_harm.py --data FOLDER [FOLDER ...] [--solos FOLDER] [--preset restore] [--seconds 10]
 
 Each original (those that `manifest.csv` says end at 15 kHz or higher, and solo instruments that end by themselves) is
-enhanced at its own rate. It is compared with the resampler alone: how far the band above its own end changed, and Zimtohrli's
-opinion score of the difference, 5 = the same (Google 2024; the wheel `zimtohrli`, 48 kHz, one channel). Output is a table by
-kind. It needs the extra "bench".
+enhanced at its own rate and compared with the resampler alone: whether it changed, and Zimtohrli's opinion score of the
+difference, 5 = the same (Google 2024; the wheel `zimtohrli`, 48 kHz, the worst channel). Output is a table by kind. It
+needs the extra "bench".
 """
 
 from __future__ import annotations
@@ -32,12 +32,18 @@ def originals(folders: list[Path], solos: Path | None, seconds: float) -> list[t
         for manifest in sorted(folder.rglob("manifest.csv")):
             for row in csv.DictReader(manifest.open(encoding="utf-8")):
                 path, rate = manifest.parent / row["file"], int(row.get("sr") or row["rate"])
-                if float(row["bandwidth_hz"]) > 15_000 and rate <= 48_000 and path.exists() and float(row["seconds"]) > 1:
+                if (
+                    float(row["bandwidth_hz"]) > 15_000
+                    and rate <= 48_000
+                    and path.exists()
+                    and float(row["seconds"]) > 1
+                ):
                     found.append((row["kind"], path))
     return found + [("solo instrument", path) for path in sorted(solos.glob("*.flac") if solos else [])]
 
 
 def excerpt(path: Path, seconds: float) -> tuple[torch.Tensor, int]:
+    """The middle of a file, `[channel, time]`, and its rate."""
     x, rate = soundfile.read(path, always_2d=True, dtype="float32")
     start = max(0, len(x) - int(seconds * rate)) // 2
     return torch.from_numpy(x[start : start + int(seconds * rate), :2].T.copy()), rate
@@ -53,6 +59,7 @@ def opinion(a: np.ndarray, b: np.ndarray, rate: int) -> float:
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--solos", type=Path)
@@ -76,7 +83,9 @@ def main() -> None:
         rows[kind].append((path.stem, same, score, added))
         if not same:
             track = line.bandwidth_of([x], rate)
-            edges = ", ".join(f"{s.bandwidth.cutoff_hz:.0f} Hz ({s.bandwidth.confidence:.0%})" for s in track.segments[:4])
+            edges = ", ".join(
+                f"{s.bandwidth.cutoff_hz:.0f} Hz ({s.bandwidth.confidence:.0%})" for s in track.segments[:4]
+            )
             print(f"# {kind} {path.stem}: {edges}, added {added:.0f} dBFS, Zimtohrli {score:.2f}", flush=True)
     print("| kind | originals | unchanged | lowest score of the others | all at 4.9 or more |\n|---|---|---|---|---|")
     for kind, found in rows.items():

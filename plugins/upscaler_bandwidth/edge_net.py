@@ -2,16 +2,18 @@
 
     blocks ─► cells of band levels ─► network: votes and attributes of each cell ─► segments ─► one posterior for each
 
-The cut-off of a segment is the place that has most of the posterior within 7 %; that share is the confidence. An edge must be
-likelier than none by `EDGE_ODDS`: a false edge harms an original, and a missed one leaves a file as it is.
+The cut-off of a segment is the place that has most of the posterior within 7 %; that share is the confidence. An edge must
+be likelier than none by `EDGE_ODDS`: a false edge harms an original, and a missed one leaves a file as it is.
 
-The rules of `upscaler_core.dsp` give a second opinion on recordings with one segment. Where both agree within 7 %, the rules'
-cut-off and slope are taken, because these are the more precise ones. Where the network finds no edge, the rules may still find
-the edge of the converter that made the recording, close to the Nyquist frequency.
+The rules of `upscaler_core.dsp` give a second opinion on recordings with one segment. Where both agree within 7 %, the
+cut-off and slope of the rules are taken, because these are the more precise ones. Where the network finds no edge, the
+rules may still find that of the converter which made the recording, close to the Nyquist frequency.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +25,7 @@ from upscaler_bandwidth.network import ABOVE, CAUSES, CODECS, RECEPTIVE_FIELD, E
 from upscaler_bandwidth.options import EdgeNetOptions
 from upscaler_bandwidth.segmentation import Segmentation
 from upscaler_core import load_checkpoint
-from upscaler_core.dsp import BandLevels, Bandwidth, BandwidthTrack, Segment, find_bandwidth
+from upscaler_core.dsp import BandLevels, Bandwidth, BandwidthTrack, Cause, Segment, find_bandwidth
 
 WINDOW = 256
 """Cells in each call of the network. The number never changes, because the last bits of the result depend on it."""
@@ -35,6 +37,8 @@ TEMPER = 0.35
 """Votes count so much where segments are sought: neighbouring cells are not independent."""
 LEAST_CELLS = 9
 """Active cells that a segment needs: 1.6 s. A shorter one joins its neighbour."""
+SURE = 0.6
+"""A cause, or a codec, is named where its probability exceeds this, and so does the edge's."""
 LOWEST_EDGE_HZ = 1_900.0
 """No medium has so low a cut-off; tones do end there."""
 SAME_CUTOFF = 0.12
@@ -58,7 +62,7 @@ class EdgeNet:
         self.network = EdgeNetwork(options.channels)
         if checkpoint:
             checkpoint.into(self.network)
-        self.network.eval().to(memory_format=torch.channels_last)
+        self.network.eval()
 
     def survey(self, rate: int) -> NetSurvey:
         """Begin a survey."""
@@ -157,7 +161,12 @@ class NetSurvey:
         active = votes.active[part]
         attributes = (votes.attributes[part] * active[:, None]).sum(0)
         evidence = Evidence(
-            self.settled + part.start, state, votes.edge[part].sum(0), attributes, levels[part].amax(0), float(active.sum())
+            self.settled + part.start,
+            state,
+            votes.edge[part].sum(0),
+            attributes,
+            levels[part].amax(0),
+            float(active.sum()),
         )
         if self.segments and self.segments[-1].state == state:
             self.segments[-1] = self.segments[-1].join(evidence)
@@ -187,21 +196,34 @@ class NetSurvey:
         logits[: int(PER_OCTAVE * np.log2(LOWEST_EDGE_HZ / LOWEST_HZ))] = -torch.inf
         posterior = logits.softmax(-1)
         attributes = evidence.attributes / max(1.0, evidence.active)
-        causes, above, codecs, (kbps, order) = attributes.split([len(CAUSES), len(ABOVE), len(CODECS), 2])
+        causes, above, codecs, (kbps, order) = torch.split(attributes, [len(CAUSES), len(ABOVE), len(CODECS), 2])
         place, confidence = most_within(posterior[:-1])
         none = float(posterior[-1])
         cutoff = LOWEST_HZ * 2 ** (place / PER_OCTAVE)
-        codec = CODECS[int(codecs.argmax())] if float(codecs.softmax(-1).max()) > 0.6 else ""
+        codec = CODECS[int(codecs.argmax())] if float(codecs.softmax(-1).max()) > SURE else ""
         rate = float(2**kbps) if codec else None
         if evidence.active == 0 or none * EDGE_ODDS > confidence or cutoff > FULL_BAND * self.rate / 2:
             certain = 1.0 if evidence.active == 0 else max(none, 1 - confidence)
-            cause = max(((c, float(v)) for c, v in zip(CAUSES, causes, strict=True) if c in ("full band", "dark", "lossy")), key=lambda c: c[1])[0]
-            return Bandwidth(self.rate / 2, confidence=certain, cause=cause, codec=codec, kbps=rate)  # type: ignore[arg-type]
-        cause = max(((c, float(v)) for c, v in zip(CAUSES, causes, strict=True) if c in ("resampled", "lossy", "low-pass")), key=lambda c: c[1])[0]
-        order = float(2**order.clamp(1, 5)) if cause == "low-pass" else BRICK_WALL
+            cause = likeliest(causes, ("full band", "dark", "lossy"))
+            return Bandwidth(self.rate / 2, confidence=certain, cause=cause, codec=codec, kbps=rate)
+        cause = likeliest(causes, ("resampled", "lossy", "low-pass"))
+        order = float(2 ** order.clamp(1, 5)) if cause == "low-pass" else BRICK_WALL
         return Bandwidth(
-            cutoff, drop_db(evidence.loudest, place), 6.02 * order, confidence, cause, ABOVE[int(above.argmax())], codec, rate  # type: ignore[arg-type]
+            cutoff_hz=cutoff,
+            drop_db=drop_db(evidence.loudest, place),
+            slope=20 * math.log10(2) * order,
+            confidence=confidence,
+            cause=cause if confidence > SURE else "unknown",
+            above=ABOVE[int(above.argmax())],
+            codec=codec,
+            kbps=rate,
         )
+
+
+def likeliest(logits: Tensor, among: Sequence[Cause]) -> Cause:
+    """The likeliest of some causes, given the logits of all; unknown where none is clearly the likeliest."""
+    posterior = torch.stack([logits[CAUSES.index(cause)] for cause in among]).softmax(0)
+    return among[int(posterior.argmax())] if float(posterior.max()) > SURE else "unknown"
 
 
 def second_opinion(network: Bandwidth, rules: Bandwidth, rate: int) -> Bandwidth:
@@ -210,7 +232,7 @@ def second_opinion(network: Bandwidth, rules: Bandwidth, rate: int) -> Bandwidth
         return network
     agree = abs(rules.cutoff_hz / network.cutoff_hz - 1) < AGREE
     converter = not network.has_edge and rules.cutoff_hz > CONVERTER * rate / 2
-    if not (agree and network.has_edge or converter):
+    if not ((agree and network.has_edge) or converter):
         return network
     return replace(network, cutoff_hz=rules.cutoff_hz, drop_db=rules.drop_db, slope=rules.slope)
 

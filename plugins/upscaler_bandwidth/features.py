@@ -110,7 +110,7 @@ class CellFeatures:
 
     def _pool(self, mean: Tensor, log_mean: Tensor) -> Tensor:
         """`[frame, band]` each -> `[cell, feature, band]`."""
-        mean, log_mean = (x.unflatten(0, (GROUP, FRAMES)) for x in (mean, log_mean))
+        mean, log_mean = (x.view(GROUP, FRAMES, self.bands) for x in (mean, log_mean))
         return torch.stack([log_mean.amax(1), log_mean.amin(1), (mean - log_mean).mean(1)], 1)
 
 

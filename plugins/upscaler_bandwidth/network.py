@@ -1,20 +1,21 @@
 """The network of `edge-net`: cells of levels in, votes for cut-offs out.
 
-A cut-off acts on every moment of a recording alike. So each cell votes for itself, from what it and its neighbours within two
-seconds show: a **vote** is a logarithm of likelihood for each band, and one for "no edge". Votes are added over time. A cell
-whose content ends by itself at some band says nothing about the bands above, and speaks against those below. A cell with a
-cliff speaks for its band. Silence says nothing.
+A cut-off acts on every moment of a recording alike. So each cell votes for itself, from what it and its neighbours within
+two seconds show: a **vote** is a logarithm of likelihood for each band, and one for "no edge". Votes are added over time.
+A cell whose content ends by itself at some band says nothing about the bands above, and speaks against those below. A cell
+with a cliff speaks for its band. Silence says nothing.
 
 Neighbouring cells are not independent, and so n votes count less than n independent ones. The sum is divided by nᵃ; a was
 learned. The posterior is its softmax:
 
     P(b) = softmax(n⁻ᵃ · Σ votes[t, b]),  b = bands and "no edge".
 
-The body is a stack of convolutions over time and bands, with residuals and without any normalization, so that a cell depends on
-nothing beyond the receptive field. Bands are logarithmic, so a filter looks the same at every cut-off. Two neighbouring bands
-share a place of the network; this halves its cost.
-Beside its votes each cell has attributes: why the content ends, what stands above, the codec, the bit rate
-and the order of the filter. They are averaged over time.
+The body is a stack of convolutions over time and bands, with residuals and without any normalization, so that a cell
+depends on nothing beyond the receptive field. Bands are logarithmic, so a filter looks the same at every cut-off. Two
+neighbouring bands share a place of the network; this halves its cost.
+
+Beside its votes each cell has attributes: why the content ends, what stands above, the codec, the bit rate and the order
+of the filter. They are averaged over time.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ import torch
 from torch import Tensor, nn
 
 from upscaler_bandwidth.features import CHANNELS, FLOOR_DB, PER_OCTAVE
+from upscaler_core.dsp import Above, Cause
 
 DILATIONS = ((1, 1), (1, 2), (2, 1), (4, 2), (1, 4), (1, 1))
 """Of the convolutions, in time and in places."""
 KERNEL = (3, 5)
 RECEPTIVE_FIELD = sum(time for time, _ in DILATIONS) * (KERNEL[0] // 2)
 """Cells on each side that a cell's votes depend on."""
-CAUSES = ("full band", "dark", "resampled", "lossy", "low-pass")
-ABOVE = ("nothing", "noise", "images")
+CAUSES: tuple[Cause, ...] = ("full band", "dark", "resampled", "lossy", "low-pass")
+ABOVE: tuple[Above, ...] = ("nothing", "noise", "images")
 CODECS = ("", "MP3", "AAC", "Vorbis", "Opus", "telephone")
 ATTRIBUTES = len(CAUSES) + len(ABOVE) + len(CODECS) + 2
 """Logits of the three, then log2 of the bit rate in kbit/s and log2 of the filter's order."""
@@ -62,7 +64,8 @@ class EdgeNetwork(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(INPUTS, channels, 1)
         self.body = nn.ModuleList(
-            nn.Conv2d(channels, channels, KERNEL, padding=(d[0], d[1] * (KERNEL[1] // 2)), dilation=d) for d in DILATIONS
+            nn.Conv2d(channels, channels, KERNEL, padding=(d[0], d[1] * (KERNEL[1] // 2)), dilation=d)
+            for d in DILATIONS
         )
         self.edge = nn.Conv2d(channels, SHARED, 1)
         self.none = nn.Linear(2 * channels, 1)
@@ -88,7 +91,8 @@ class EdgeNetwork(nn.Module):
         most = (x * places[:, None]).amax(-1).transpose(1, 2)
         none = self.none(torch.cat([mean, most], -1))
         local = (edge.softmax(-1) * valid).nan_to_num()
-        local = torch.nn.functional.pad(local, (0, local.shape[-1] % SHARED)).unflatten(-1, (-1, SHARED)).sum(-1)
+        local = torch.nn.functional.pad(local, (0, local.shape[-1] % SHARED))
+        local = local.unfold(-1, SHARED, SHARED).sum(-1)
         there = torch.einsum("ntb,nctb->ntc", local, x)
         attributes = self.describe(torch.cat([there, mean, most], -1))
         votes = torch.cat([edge, none], -1) * active[..., None]
@@ -111,6 +115,6 @@ class EdgeNetwork(nn.Module):
         place = (bands / 100.0).expand_as(valid)
         x = torch.cat([scaled, torch.stack([valid.float(), silent.float()], 1)], 1)
         x = torch.nn.functional.pad(x, (0, TOP - cells.shape[-1] % SHARED))
-        x = x.unflatten(-1, (-1, SHARED)).permute(0, 1, 4, 2, 3).flatten(1, 2)  # bands of a place become inputs
+        x = x.unfold(-1, SHARED, SHARED).permute(0, 1, 4, 2, 3).flatten(1, 2)  # bands of a place become inputs
         where = torch.nn.functional.pad(torch.stack([below, place], 1), (0, TOP - cells.shape[-1] % SHARED))
         return torch.cat([x, where[..., ::SHARED]], 1), valid, active

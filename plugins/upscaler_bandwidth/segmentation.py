@@ -1,12 +1,13 @@
 """Finds where the votes change: a recording is cut into segments with one cut-off each.
 
-The states are the bands and "no edge". A path through the states scores the sum of its votes, tempered, less a price for each
-change of state. The best path is found by dynamic programming (Viterbi 1967). With v[t, s] the votes of cell t and λ the price:
+The states are the bands and "no edge". A path through the states scores the sum of its votes, tempered, less a price for
+each change of state. The best path is found by dynamic programming (Viterbi 1967). With v[t, s] the votes of cell t and
+λ the price:
 
     score[t, s] = v[t, s] + max(score[t − 1, s], max over s' of score[t − 1, s'] − λ)
 
-Memory does not grow: when `BLOCK + LAG` cells have come, the path through the first `BLOCK` of them is settled. What comes more
-than `LAG` cells later does not change a path in practice.
+Memory does not grow: when `BLOCK + LAG` cells have come, the path through the first `BLOCK` of them is settled. What comes
+more than `LAG` cells later does not change a path in practice.
 
 >>> votes = np.zeros((200, 4))
 >>> votes[:90, 1], votes[90:, 3] = 5.0, 5.0

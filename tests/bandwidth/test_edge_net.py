@@ -1,4 +1,4 @@
-"""The detector `edge-net`, on files as people have them: its answers, its segments, its independence of blocks, its memory."""
+"""The detector `edge-net`, on files as people have them: its answers, its segments, its memory."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ import soxr
 import torch
 from torch import Tensor
 
-from upscaler_core import discover
-from upscaler_core.dsp import Bandwidth, BandwidthTrack
 from upscaler_bandwidth.edge_net import second_opinion
 from upscaler_bandwidth.features import FLOOR_DB, CellFeatures, cell_samples
+from upscaler_core import discover
+from upscaler_core.dsp import Bandwidth, BandwidthTrack
 
 RATE = 48_000
 
@@ -69,7 +69,9 @@ def test_a_quiet_recording_ends_where_a_loud_one_does(detector):
 
 def test_an_original_has_no_edge(detector):
     assert not survey(detector, material(8)).lowest.has_edge
-    assert not survey(detector, 0.1 * torch.randn(2, 5 * RATE, generator=torch.Generator().manual_seed(0))).lowest.has_edge
+    assert not survey(
+        detector, 0.1 * torch.randn(2, 5 * RATE, generator=torch.Generator().manual_seed(0))
+    ).lowest.has_edge
 
 
 @pytest.mark.parametrize("length", [0, 1, 1_000, 5_000, RATE // 2])
@@ -124,7 +126,9 @@ def test_cells_are_levels_of_a_full_scale_sine_s_scale():
 def test_rules_refine_but_do_not_overrule():
     network = Bandwidth(4_000.0, slope=578.0, confidence=0.9, cause="resampled")
     near, far = Bandwidth(3_900.0, 40.0, 500.0), Bandwidth(9_000.0, 40.0, 500.0)
-    assert second_opinion(network, near, RATE).cutoff_hz == 3_900 and second_opinion(network, near, RATE).confidence == 0.9
+    assert (
+        second_opinion(network, near, RATE).cutoff_hz == 3_900 and second_opinion(network, near, RATE).confidence == 0.9
+    )
     assert second_opinion(network, far, RATE) == network
     none = Bandwidth(24_000.0)
     assert second_opinion(none, far, RATE) == none  # a false edge would harm an original

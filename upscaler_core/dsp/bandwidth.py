@@ -30,7 +30,7 @@ Cause = Literal["unknown", "full band", "dark", "resampled", "lossy", "low-pass"
 """Why the content ends: it does not; it ends by itself, without a filter; a resampler, a lossy codec or a gentle low-pass
 (a tape, a microphone, a filter) ended it."""
 Above = Literal["unknown", "nothing", "noise", "images"]
-"""What stands above an edge: nothing but rounding; a noise floor, hum or whistles; mirror images of a cheap interpolation."""
+"""What stands above an edge: nothing but rounding; a noise floor or whistles; mirror images of a cheap interpolation."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,13 @@ from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.registry import Registry
 
-_PLACES = {"resampler": Kind.RESAMPLER, "detector": Kind.DETECTOR, "fusion": Kind.FUSION, "export": Kind.EXPORTER, "finish": Kind.FINISHER}
+_PLACES = {
+    "resampler": Kind.RESAMPLER,
+    "detector": Kind.DETECTOR,
+    "fusion": Kind.FUSION,
+    "export": Kind.EXPORTER,
+    "finish": Kind.FINISHER,
+}
 
 
 def pipeline_schema(registry: Registry) -> dict[str, Any]:

@@ -266,7 +266,9 @@ class Registry:
 
         return Resample(self.build(Kind.RESAMPLER, name, checked or options))
 
-    def detector(self, name: str, checked: GivenOptions | None = None, /, **options: Any) -> protocols.BandwidthDetector:
+    def detector(
+        self, name: str, checked: GivenOptions | None = None, /, **options: Any
+    ) -> protocols.BandwidthDetector:
         """Build a bandwidth detector."""
         return cast("protocols.BandwidthDetector", self.build(Kind.DETECTOR, name, checked or options))
 

@@ -108,10 +108,12 @@ def excerpt(row: dict[str, Any], rng: np.random.Generator) -> tuple[Audio, int]:
 
 
 def synthetic(rng: np.random.Generator) -> tuple[Audio, int]:
-    """Tones that end by themselves: additive tones, plucked tones, an 808, filtered sawtooth waves, breath, noise, clicks."""
+    """Tones that end by themselves (additive, plucked, an 808, filtered sawtooth waves, bells), noises, clicks."""
     rate = int(rng.choice([44_100, 48_000]))
     t = np.arange(SECONDS * rate) / rate
-    kind = rng.choice(["additive", "pluck", "808", "saw", "organ", "noise", "clicks", "silence", "brown", "tones", "ring"])
+    kind = rng.choice(
+        ["additive", "pluck", "808", "saw", "organ", "noise", "clicks", "silence", "brown", "tones", "ring"]
+    )
     x = np.zeros_like(t)
     if kind == "tones":  # a few steady tones, as of test signals and drawbars
         f = 60 * 2 ** rng.uniform(0, 6)
@@ -138,7 +140,9 @@ def synthetic(rng: np.random.Generator) -> tuple[Audio, int]:
                 tone = np.tanh(rng.uniform(1, 4) * np.sin(2 * np.pi * (f * note + 2 * (1 - np.exp(-note * 30)))))
             else:
                 harmonics = [k for k in range(1, int(min(40, 0.48 * rate / f)) + 1) if k**-fall > 1e-6]
-                tone = sum(decay ** (damp * k / 4) * k**-fall * np.sin(2 * np.pi * f * k * vibrato + k) for k in harmonics)
+                tone = sum(
+                    decay ** (damp * k / 4) * k**-fall * np.sin(2 * np.pi * f * k * vibrato + k) for k in harmonics
+                )
             at = int(start * rate)
             x[at : at + len(note)] += decay * tone
         if rng.random() < 0.4:
@@ -232,8 +236,10 @@ def resampled(sim: Sim) -> None:
     low = convert(sim.x, rate, low_rate, str(down))
     impulse = np.zeros((rate, 1))
     impulse[rate // 2] = 1
-    there = low_rate / 2 if down == "none" else minus_6_db(
-        soxr.resample(convert(impulse, rate, low_rate, str(down)), low_rate, rate, "VHQ")[:, 0], rate
+    there = (
+        low_rate / 2
+        if down == "none"
+        else minus_6_db(soxr.resample(convert(impulse, rate, low_rate, str(down)), low_rate, rate, "VHQ")[:, 0], rate)
     )
     there = min(there, low_rate / 2)
     if rng.random() < 0.3:
@@ -290,7 +296,8 @@ CODER_TABLE: list[tuple[str, float, dict[str, Any]]] = [
       for kbps, q in ((64, 0), (80, 1), (112, 3), (128, 4), (160, 5), (192, 6))),
     *(("Opus", kbps, {"ffmpeg": ["-c:a", "libopus", "-b:a", f"{kbps}k"], "suffix": ".opus"})
       for kbps in (6, 8, 12, 16, 24, 32, 48, 64, 96)),
-    *(("AAC", kbps, {"ffmpeg": ["-c:a", "aac", "-b:a", f"{kbps}k"], "suffix": ".m4a"}) for kbps in (48, 64, 96, 128, 192, 256)),
+    *(("AAC", kbps, {"ffmpeg": ["-c:a", "aac", "-b:a", f"{kbps}k"], "suffix": ".m4a"})
+      for kbps in (48, 64, 96, 128, 192, 256)),
     *(("MP3", kbps, {"ffmpeg": ["-c:a", "libmp3lame", *mode], "suffix": ".mp3"})
       for kbps, mode in ((245, ["-q:a", "0"]), (190, ["-q:a", "2"]), (128, ["-b:a", "128k", "-joint_stereo", "0"]))),
     ("AAC", 128, {"ffmpeg": ["-c:a", "wmav2", "-b:a", "128k"], "suffix": ".wma"}),
@@ -377,7 +384,7 @@ def noise_floor(sim: Sim) -> float:
 
 def tones(sim: Sim) -> None:
     """Hum, a 19 kHz pilot, a 15.6 kHz whistle of a television."""
-    rng, rate, t = sim.rng, sim.rate, np.arange(len(sim.x)) / sim.rate
+    rng, t = sim.rng, np.arange(len(sim.x)) / sim.rate
     kind = rng.choice(["hum", "pilot", "whistle"])
     if kind == "hum":
         f = rng.choice([50, 60])
@@ -491,7 +498,9 @@ def reached(before: Audio, rate: int, truth: Truth, floor: float) -> bool | None
     return True if margin > 7 else False if margin < -1 else None
 
 
-def simulate(rows: list[dict[str, Any]], rng: np.random.Generator, made_up: float = 0.07, soft: float = 0.0) -> tuple[NDArray[Any], NDArray[Any], str] | None:
+def simulate(
+    rows: list[dict[str, Any]], rng: np.random.Generator, made_up: float = 0.07, soft: float = 0.0
+) -> tuple[NDArray[Any], NDArray[Any], str] | None:
     """One simulated recording: features, truth as numbers, and the steps for people. None = it cannot be labelled."""
     choice = rng.random()
     if choice < made_up:
@@ -545,9 +554,7 @@ def simulate(rows: list[dict[str, Any]], rng: np.random.Generator, made_up: floa
     sim.rng = rng
     floor = max(floor, container(sim))
     sim.x = sim.x[: len(before)]
-    clear = reached(before[: len(sim.x)], sim.rate, sim.truth, floor) if sim.truth.above != "images" else reached(
-        before[: len(sim.x)], sim.rate, sim.truth, floor
-    )
+    clear = reached(before[: len(sim.x)], sim.rate, sim.truth, floor)
     if clear is None:
         return None
     if not clear:
@@ -573,7 +580,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with a manifest.csv")
     parser.add_argument("--dark", type=Path, nargs="*", default=[], help="folders of dark originals, WAV or FLAC")
     parser.add_argument("--made-up", type=float, default=0.07, help="share of made-up tones and noises")
-    parser.add_argument("--soft", type=float, default=0.0, help="share of recordings with a gentle roll-off, beyond the usual")
+    parser.add_argument(
+        "--soft", type=float, default=0.0, help="share of recordings with a gentle roll-off, beyond the usual"
+    )
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

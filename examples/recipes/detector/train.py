@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax
 
+from upscaler_bandwidth.network import EdgeNetwork
 from upscaler_core.models import Card, write_checkpoint
-from upscaler_bandwidth.network import ABOVE, CAUSES, CODECS, EdgeNetwork
 
 SOURCES = (
     "the recordings of the training manifest (music, speech, drums, instruments)",
@@ -52,7 +53,7 @@ class Data:
             try:
                 z = np.load(path)
                 parts = np.split(z["cells"], np.cumsum(z["lengths"])[:-1])
-            except Exception:  # it is being written
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile):  # it is being written
                 continue
             self.read.add(path)
             self.cells += parts
@@ -70,10 +71,10 @@ def excerpt(cells: np.ndarray, length: int, rng: np.random.Generator) -> np.ndar
 
 
 def shifted(x: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The same recording as if it had been played faster or slower: all bands, and the truth, move by up to half an octave."""
+    """The same recording as if played faster or slower: all bands, and the truth, move by up to half an octave."""
     shift = int(rng.integers(-12, 13))
     place = truth[0] + shift
-    if not shift or truth[0] >= 0 and not 12 < place < x.shape[-1] - 4:
+    if not shift or (truth[0] >= 0 and not 12 < place < x.shape[-1] - 4):
         return x, truth
     moved = np.roll(x, shift, -1)
     if shift > 0:
@@ -123,7 +124,9 @@ def soft_target(place: Tensor, bands: int) -> Tensor:
     return target / target.sum(1, keepdim=True).clamp(min=1e-6)
 
 
-def loss_of(net: EdgeNetwork, x: Tensor, masks: Tensor, truths: Tensor, weights: Tensor) -> tuple[Tensor, dict[str, float]]:
+def loss_of(
+    net: EdgeNetwork, x: Tensor, masks: Tensor, truths: Tensor, weights: Tensor
+) -> tuple[Tensor, dict[str, float]]:
     votes = net(x)
     masks = masks * votes.active[:, None]
     sums = torch.einsum("nst,ntb->nsb", masks, votes.edge)
@@ -180,13 +183,19 @@ def validate(net: EdgeNetwork, data: Data, limit: int = 1500) -> str:
         good = abs(float(place - t[0])) < NEAR if t[0] >= 0 else bool(place < 0)
         right[key][0] += good
         right[key][1] += 1
-        for name, part, index in (("cause", attributes[:, :5], 2), ("above", attributes[:, 5:8], 3), ("codec", attributes[:, 8:14], 4)):
+        for name, part, index in (
+            ("cause", attributes[:, :5], 2),
+            ("above", attributes[:, 5:8], 3),
+            ("codec", attributes[:, 8:14], 4),
+        ):
             if name == "above" and t[0] < 0:
                 continue
             right[name][0] += int(part.argmax() == int(t[index]))
             right[name][1] += 1
     net.train()
-    return f"loss {loss / max(1, min(limit, len(data.cells))):.3f} " + " ".join(f"{k} {a}/{b}={a / max(1, b):.3f}" for k, (a, b) in right.items())
+    return f"loss {loss / max(1, min(limit, len(data.cells))):.3f} " + " ".join(
+        f"{k} {a}/{b}={a / max(1, b):.3f}" for k, (a, b) in right.items()
+    )
 
 
 def export(path: Path, weights: dict[str, Tensor], step: int, folder: Path) -> None:
@@ -231,7 +240,10 @@ def main() -> None:
         export(options.export, average, step, options.data)
         return
     data, validation = Data(options.data, False), Data(options.data, True)
-    print(f"{sum(p.numel() for p in net.parameters())} weights, {len(data.cells)} + {len(validation.cells)} recordings", flush=True)
+    print(
+        f"{sum(p.numel() for p in net.parameters())} weights, {len(data.cells)} + {len(validation.cells)} recordings",
+        flush=True,
+    )
     began = saved = time.monotonic()
     shown: dict[str, float] = {}
     while step < options.steps and time.monotonic() - began < 60 * options.minutes:
@@ -250,9 +262,17 @@ def main() -> None:
             average[name].lerp_(value, 1 - decay)
         shown = {k: shown.get(k, v) * 0.98 + v * 0.02 for k, v in terms.items()}
         if step % 50 == 0:
-            print(step, f"{time.monotonic() - began:.0f} s", " ".join(f"{k} {v:.3f}" for k, v in shown.items()), flush=True)
+            print(
+                step,
+                f"{time.monotonic() - began:.0f} s",
+                " ".join(f"{k} {v:.3f}" for k, v in shown.items()),
+                flush=True,
+            )
         if time.monotonic() - saved > 120 or step == options.steps:
-            torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step}, options.out)
+            torch.save(
+                {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step},
+                options.out,
+            )
             data.refresh()
             validation.refresh()
             now, saved = {k: v.clone() for k, v in net.state_dict().items()}, time.monotonic()

@@ -73,7 +73,10 @@ def counted_registry():
 
 def test_options_are_validated_once_and_the_checked_ones_are_built_and_hashed():
     registry, former = counted_registry(), CountedOptions.validations
-    spec = check(parse("version: 1\nresampler: {use: nearest}\ndetector: {use: half}\nfinish: [{use: counted, gain_db: -3}]"), registry)
+    spec = check(
+        parse("version: 1\nresampler: {use: nearest}\ndetector: {use: half}\nfinish: [{use: counted, gain_db: -3}]"),
+        registry,
+    )
     pipeline_hash(spec, registry, "cpu")
     assert assemble(spec, registry).finish[0].factor == pytest.approx(10 ** (-3 / 20))
     assert CountedOptions.validations == former + 1
@@ -83,7 +86,10 @@ def test_options_are_validated_once_and_the_checked_ones_are_built_and_hashed():
 
 def test_another_process_checks_the_options_against_what_it_has():
     registry = counted_registry()
-    spec = check(parse("version: 1\nresampler: {use: nearest}\ndetector: {use: half}\nfinish: [{use: counted, gain_db: -3}]"), registry)
+    spec = check(
+        parse("version: 1\nresampler: {use: nearest}\ndetector: {use: half}\nfinish: [{use: counted, gain_db: -3}]"),
+        registry,
+    )
     sent = pickle.loads(pickle.dumps(spec))
     assert sent.model_dump() == spec.model_dump() and sent.finish[0].options == {"gain_db": -3}
     assert with_checked_options(sent, registry).finish[0].options == spec.finish[0].options
@@ -137,7 +143,10 @@ fusoin: {use: mean}
     [
         ("version: 1\nseed: 1\nseed: 2\n", "p.yaml:3:1: seed: the key stands here twice, first at 2:1; remove one"),
         ("version: 2\n", "p.yaml:1:10: version: must be 1, not 2"),
-        ("seed: 1\nresampler: {use: nearest}\ndetector: {use: half}\n", "p.yaml:1:1: the key 'version' is missing here"),
+        (
+            "seed: 1\nresampler: {use: nearest}\ndetector: {use: half}\n",
+            "p.yaml:1:1: the key 'version' is missing here",
+        ),
         ("version: 1\nresampler: {}\n", "p.yaml:2:12: resampler: the key 'use' is missing here"),
         ("version: 1\nresampler: hold\n", "p.yaml:2:12: resampler: "),
         ("- version: 1\n", "p.yaml:1:1: a pipeline file is a mapping of keys, beginning with 'version: 1'"),
@@ -183,7 +192,12 @@ def test_settings_change_values_and_are_checked(fake_registry):
     )
     assert (spec.chunk.samples, spec.models["a"].options.level, spec.seed) == (4096, 0.5, 7)
     assert spec.finish[0].options.gain_db == -9
-    assert check(parse("version: 1\nresampler: {use: nearest}\ndetector: {use: half}"), fake_registry, ["chunk.batch=2"]).chunk.batch == 2
+    assert (
+        check(
+            parse("version: 1\nresampler: {use: nearest}\ndetector: {use: half}"), fake_registry, ["chunk.batch=2"]
+        ).chunk.batch
+        == 2
+    )
     said = faults(
         WHOLE, fake_registry, ["chunk.samples=1", "chnk.samples=5", "seed", "finish.5.gain_db=1", "models.a.x=1"]
     )

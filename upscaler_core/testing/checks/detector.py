@@ -23,7 +23,9 @@ def survey(subject: Subject, x: Tensor, *, whole: bool) -> BandwidthTrack:
     return track
 
 
-@rule(Kind.DETECTOR, "segments begin at sample 0 and are in order; cut-offs lie above 0 and up to the Nyquist frequency")
+@rule(
+    Kind.DETECTOR, "segments begin at sample 0 and are in order; cut-offs lie above 0 and up to the Nyquist frequency"
+)
 def detector_segments(subject: Subject) -> str | None:
     for x in (signals.band_limited(RATE, 8_000), torch.zeros(2, RATE), signals.noise((1, 100)), torch.zeros(1, 0)):
         before = x.clone()
