@@ -14,7 +14,8 @@ than 7 % below the end that their manifest gives, or below the Nyquist frequency
 that is right, too: many recordings were Vorbis files, whose edge lies there. `--solos` is a folder of originals that end
 by themselves, as `examples/recipes/detector/render_solos.py` makes them.
 
-It needs the extra "bench", ffmpeg and sox.
+The condition "joined" puts an original, another clip that is band-limited, and the original one after the other, and counts
+the changes that are placed within 0.3 s. It needs the extra "bench", ffmpeg and sox.
 """
 
 from __future__ import annotations
@@ -462,6 +463,7 @@ def main() -> None:
     detectors = Detectors(options.detector)
     results: list[dict[str, Any]] = []
     ends: dict[tuple[str, int, int], float] = {}
+    joined: list[tuple[str, Audio, Audio, int, float]] = []
 
     def wanted(condition: str) -> bool:
         return not options.only or condition in options.only
@@ -502,6 +504,8 @@ def main() -> None:
                     ends[key] = noise_end(change, rate, x.shape[1])
                 if ends[key] < 0.93 * end and reaches(case, ends[key], floor_of(condition) + 10):
                     note(condition, name, change(case), rate, ends[key])
+        if wanted("joined"):
+            joined.append((name, x, store(case.limited), rate, truth))
         if wanted("originals"):
             note("originals", name, x, rate, end, original=True)
     for condition, group in (("solos", solos(options.solos)), ("synthetic", synthetic())):
@@ -509,14 +513,68 @@ def main() -> None:
             for name, x, rate, end in group:
                 note(condition, name, x, rate, end, original=True)
 
+    if joined:
+        print_changes(joined, detectors)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     print_tables(results, options.detector)
+    print_causes(results, options.detector[0])
     if options.misses:
         for r in results:
             if not r["right"] and r["detector"] == options.detector[0]:
                 parts = " ".join(f"{s:.1f}s:{hz:.0f}({p:.2f})" for s, hz, p in r["segments"][:6])
                 print(f"{r['condition']} | {r['clip']} | {r['truth']:.0f} | {parts} | {r['cause']}")
+
+
+def print_changes(joined: list[tuple[str, Audio, Audio, int, float]], detectors: Detectors) -> None:
+    """Join each original, the next clip as a caller, and the original again; count changes that are well placed."""
+    counts = dict.fromkeys(detectors.built, (0, 0, 0))
+    for (_, x, _, rate, _), (_, _, limited, other_rate, truth) in zip(joined, [*joined[1:], joined[0]], strict=True):
+        size = min(len(x), len(limited), int(6.7 * rate))
+        if rate != other_rate or size < 4 * rate:
+            continue
+        channels = min(x.shape[1], limited.shape[1])
+        parts = [y[:size, :channels] for y in (x, limited, x[-size:])]
+        for name, track in detectors.measure(np.concatenate(parts), rate).items():
+            starts = [segment.start / rate for segment in track.segments[1:]]
+            cutoffs = [segment.bandwidth.cutoff_hz for segment in track.segments]
+            found = [any(abs(start - change) < 0.3 for start in starts) for change in (size / rate, 2 * size / rate)]
+            right = len(cutoffs) == 3 and abs(cutoffs[1] / truth - 1) < NEAR and min(cutoffs[0], cutoffs[2]) > 15_000
+            total, near, whole = counts[name]
+            counts[name] = total + 2, near + sum(found), whole + (right and all(found))
+    print(
+        "| joined: original, caller, original |"
+        + "".join(f" {name} |" for name in counts)
+        + "\n|---|"
+        + "---|" * len(counts)
+    )
+    print("| changes within 0.3 s |" + "".join(f" {near} of {total} |" for total, near, _ in counts.values()))
+    print("| files with all three parts right |" + "".join(f" {w} of {t // 2} |" for t, _, w in counts.values()) + "\n")
+
+
+GROUPS = {
+    "resampled": (
+        "soxr, 16 bits",
+        "sox",
+        "ffmpeg",
+        "scipy resample_poly",
+        "linear interpolation",
+        "gaps",
+        "-30 dB, 16 bits",
+    ),
+    "lossy": tuple(CODECS),
+    "gentle low-pass": (*ANALOGUE, *(f"cassette to 10 kHz, hiss at {db} dBFS" for db in CASSETTE_DB)),
+    "originals": ("originals", "solos", "synthetic"),
+}
+
+
+def print_causes(results: list[dict[str, Any]], name: str) -> None:
+    """What a detector says was the cause, by what it really was."""
+    causes = ("full band", "dark", "resampled", "lossy", "low-pass", "unknown")
+    print(f"\n| {name}: what it was | " + " | ".join(causes) + " |\n|---|" + "---|" * len(causes))
+    for group, conditions in GROUPS.items():
+        said = [r["cause"] for r in results if r["condition"] in conditions and r["detector"] == name]
+        print(f"| {group} | " + " | ".join(str(said.count(cause)) for cause in causes) + " |")
 
 
 ORIGINALS = ("originals", "solos", "synthetic")

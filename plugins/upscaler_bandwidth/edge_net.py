@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from upscaler_bandwidth.features import LOWEST_HZ, PER_OCTAVE, CellFeatures, band_count, cell_samples
+from upscaler_bandwidth.features import FLOOR_DB, LOWEST_HZ, PER_OCTAVE, CellFeatures, band_count, cell_samples
 from upscaler_bandwidth.network import ABOVE, CAUSES, CODECS, RECEPTIVE_FIELD, EdgeNetwork, Votes
 from upscaler_bandwidth.options import EdgeNetOptions
 from upscaler_bandwidth.segmentation import Segmentation
@@ -41,6 +41,12 @@ SURE = 0.6
 """A cause, or a codec, is named where its probability exceeds this, and so does the edge's."""
 LOWEST_EDGE_HZ = 1_900.0
 """No medium has so low a cut-off; tones do end there."""
+AROUND = 15
+"""Cells on each side of a change among which it is placed: 2.6 s."""
+QUIET_DB = -125.0
+"""Levels below this are all the same: 16-bit rounding."""
+LESS_SPREAD = 0.7
+"""A change is moved only if its two sides have less than this share of the spread together."""
 SAME_CUTOFF = 0.12
 """Neighbouring segments whose cut-offs differ by a smaller share are one."""
 FULL_BAND = 0.93
@@ -82,15 +88,20 @@ class Evidence:
     """Sum over active cells, `[attribute]`."""
     loudest: Tensor
     """Highest level in each band, `[band]`, dB."""
-    active: float = 0.0
+    active: float
     """Active cells."""
+    around: list[Tensor]
+    """Levels `[band]`, dB, of the cells around the start: at most `AROUND` before it, and as many after."""
+    before: int
+    """How many of these lie before the start."""
 
     def join(self, other: Evidence) -> Evidence:
         """Both as one segment, which begins where the first begins and has the state of the longer one."""
         first, longer = min(self, other, key=lambda e: e.start), max(self, other, key=lambda e: e.active)
         loudest = torch.maximum(self.loudest, other.loudest)
         votes, attributes = self.votes + other.votes, self.attributes + other.attributes
-        return Evidence(first.start, longer.state, votes, attributes, loudest, self.active + other.active)
+        active = self.active + other.active
+        return Evidence(first.start, longer.state, votes, attributes, loudest, active, first.around, first.before)
 
 
 class NetSurvey:
@@ -106,6 +117,7 @@ class NetSurvey:
         self.segmentation = Segmentation()
         self.pending: list[tuple[Votes, Tensor]] = []  # voted on, not yet in a segment
         self.segments: list[Evidence] = []
+        self.recent: list[Tensor] = []  # levels of the last cells in segments
         self.settled = 0  # cells in segments
 
     def add(self, block: Tensor) -> None:
@@ -122,10 +134,14 @@ class NetSurvey:
             padding = torch.full((size - self.cells.shape[0], 3, self.bands), torch.nan)
             self._vote(torch.cat([self.cells, padding]), rest)
         self._settle(self.segmentation.finish())
-        found = [(e.start, self.bandwidth_of(e)) for e in self._merged()]
+        merged = self._merged()
+        found = [(e.start * cell_samples(self.rate), self.bandwidth_of(e)) for e in merged]
+        for i in range(1, len(found)):
+            start = change_between(merged[i], found[i - 1][1].cutoff_hz, found[i][1].cutoff_hz)
+            found[i] = round(start * cell_samples(self.rate)), found[i][1]
         if len(found) == 1:
             found = [(0, second_opinion(found[0][1], find_bandwidth(self.levels.finish(), self.rate), self.rate))]
-        segments = [Segment(0 if not i else start * cell_samples(self.rate), b) for i, (start, b) in enumerate(found)]
+        segments = [Segment(start if i else 0, bandwidth) for i, (start, bandwidth) in enumerate(found)]
         return BandwidthTrack(tuple(segments) or (Segment(0, Bandwidth(self.rate / 2, confidence=0.5)),))
 
     def _add_cells(self, cells: Tensor) -> None:
@@ -158,20 +174,27 @@ class NetSurvey:
             states = states[count:]
 
     def _extend(self, state: int, votes: Votes, levels: Tensor, part: slice) -> None:
-        active = votes.active[part]
+        active, cells = votes.active[part], levels[part]
         attributes = (votes.attributes[part] * active[:, None]).sum(0)
         evidence = Evidence(
             self.settled + part.start,
             state,
             votes.edge[part].sum(0),
             attributes,
-            levels[part].amax(0),
+            cells.amax(0),
             float(active.sum()),
+            list(self.recent),
+            len(self.recent),
         )
         if self.segments and self.segments[-1].state == state:
             self.segments[-1] = self.segments[-1].join(evidence)
         else:
             self.segments.append(evidence)
+        for segment in reversed(self.segments):
+            if (missing := segment.before + AROUND - len(segment.around)) <= 0:
+                break
+            segment.around += cells[:missing]
+        self.recent = [*self.recent, *cells[-AROUND:]][-AROUND:]
 
     def _merged(self) -> list[Evidence]:
         """The segments, after short ones and such of the same cut-off were joined with a neighbour."""
@@ -224,6 +247,29 @@ def likeliest(logits: Tensor, among: Sequence[Cause]) -> Cause:
     """The likeliest of some causes, given the logits of all; unknown where none is clearly the likeliest."""
     posterior = torch.stack([logits[CAUSES.index(cause)] for cause in among]).softmax(0)
     return among[int(posterior.argmax())] if float(posterior.max()) > SURE else "unknown"
+
+
+def change_between(evidence: Evidence, before_hz: float, after_hz: float) -> float:
+    """Where a segment really starts, in cells: where the level changes between the cut-offs on both sides.
+
+    The best place splits the cells around into two groups of the least variance. A cell in which the change lies shows
+    the wider side, whose level is higher.
+    """
+    low, high = sorted((before_hz, after_hz))
+    first, end = (int(PER_OCTAVE * math.log2(hz / LOWEST_HZ)) for hz in (1.1 * low, 0.95 * high))
+    levels = torch.stack(evidence.around)[:, first : max(end, first + 1)].clamp(min=QUIET_DB).double().mean(1)
+    active = (torch.stack(evidence.around).amax(1) > FLOOR_DB + 1).double()
+    spreads = [_spread(levels[:k], active[:k]) + _spread(levels[k:], active[k:]) for k in range(1, len(levels))]
+    if not spreads or min(spreads) > LESS_SPREAD * _spread(levels, active):
+        return evidence.start
+    split = 1 + spreads.index(min(spreads))
+    return evidence.start - evidence.before + split + (0.5 if after_hz > before_hz else -0.5)
+
+
+def _spread(values: Tensor, weights: Tensor) -> float:
+    """The weighted sum of squared deviations from the mean."""
+    total = weights.sum().clamp(min=1)
+    return float((weights * (values - (weights * values).sum() / total).square()).sum())
 
 
 def second_opinion(network: Bandwidth, rules: Bandwidth, rate: int) -> Bandwidth:
