@@ -26,6 +26,7 @@ from upscaler_bandwidth.options import EdgeNetOptions
 from upscaler_bandwidth.segmentation import Segmentation
 from upscaler_core import load_checkpoint
 from upscaler_core.dsp import BandLevels, Bandwidth, BandwidthTrack, Cause, Segment, find_bandwidth
+from upscaler_core.models import fixed_initialization
 
 WINDOW = 256
 """Cells in each call of the network. The number never changes, because the last bits of the result depend on it."""
@@ -64,8 +65,8 @@ class EdgeNet:
 
     def __init__(self, options: EdgeNetOptions) -> None:
         options, checkpoint = load_checkpoint(options, "edge-net", __package__)
-        torch.manual_seed(0)
-        self.network = EdgeNetwork(options.channels)
+        with fixed_initialization():
+            self.network = EdgeNetwork(options.channels)
         if checkpoint:
             checkpoint.into(self.network)
         self.network.eval()
@@ -134,15 +135,20 @@ class NetSurvey:
             padding = torch.full((size - self.cells.shape[0], 3, self.bands), torch.nan)
             self._vote(torch.cat([self.cells, padding]), rest)
         self._settle(self.segmentation.finish())
+        if not self.segments:  # shorter than a frame
+            return BandwidthTrack.constant(Bandwidth(self.rate / 2, confidence=0.5))
         merged = self._merged()
-        found = [(e.start * cell_samples(self.rate), self.bandwidth_of(e)) for e in merged]
-        for i in range(1, len(found)):
-            start = change_between(merged[i], found[i - 1][1].cutoff_hz, found[i][1].cutoff_hz)
-            found[i] = round(start * cell_samples(self.rate)), found[i][1]
-        if len(found) == 1:
-            found = [(0, second_opinion(found[0][1], find_bandwidth(self.levels.finish(), self.rate), self.rate))]
-        segments = [Segment(start if i else 0, bandwidth) for i, (start, bandwidth) in enumerate(found)]
-        return BandwidthTrack(tuple(segments) or (Segment(0, Bandwidth(self.rate / 2, confidence=0.5)),))
+        bandwidths = [self.bandwidth_of(evidence) for evidence in merged]
+        if len(bandwidths) == 1:
+            rules = find_bandwidth(self.levels.finish(), self.rate)
+            return BandwidthTrack.constant(second_opinion(bandwidths[0], rules, self.rate))
+        segments = [Segment(0, bandwidths[0])]
+        for evidence, bandwidth in zip(merged[1:], bandwidths[1:], strict=True):
+            before = segments[-1]
+            cell = change_between(evidence, before.bandwidth.cutoff_hz, bandwidth.cutoff_hz)
+            start = round(cell * cell_samples(self.rate))
+            segments.append(Segment(max(start, before.start + cell_samples(self.rate)), bandwidth))
+        return BandwidthTrack(tuple(segments))
 
     def _add_cells(self, cells: Tensor) -> None:
         self.cells = torch.cat([self.cells, cells])
@@ -201,16 +207,20 @@ class NetSurvey:
         segments = list(self.segments)
         while len(segments) > 1:
             shortest = min(range(len(segments)), key=lambda i: segments[i].active)
-            if segments[shortest].active < LEAST_CELLS:
-                neighbours = [i for i in (shortest - 1, shortest + 1) if 0 <= i < len(segments)]
-                i = min(shortest, max(neighbours, key=lambda i: segments[i].active))
-            else:
-                cutoffs = [self.bandwidth_of(e).cutoff_hz for e in segments]
-                same = [i for i in range(len(cutoffs) - 1) if abs(np.log(cutoffs[i] / cutoffs[i + 1])) < SAME_CUTOFF]
-                if not same:
-                    break
-                i = same[0]
+            if segments[shortest].active >= LEAST_CELLS:
+                break
+            neighbours = [i for i in (shortest - 1, shortest + 1) if 0 <= i < len(segments)]
+            i = min(shortest, max(neighbours, key=lambda i: segments[i].active))
             segments[i : i + 2] = [segments[i].join(segments[i + 1])]
+        cutoffs = [self.bandwidth_of(evidence).cutoff_hz for evidence in segments]
+        i = 0
+        while i < len(segments) - 1:
+            if abs(math.log(cutoffs[i] / cutoffs[i + 1])) < SAME_CUTOFF:
+                segments[i : i + 2] = [segments[i].join(segments[i + 1])]
+                cutoffs[i : i + 2] = [self.bandwidth_of(segments[i]).cutoff_hz]
+                i = max(0, i - 1)
+            else:
+                i += 1
         return segments
 
     def bandwidth_of(self, evidence: Evidence) -> Bandwidth:

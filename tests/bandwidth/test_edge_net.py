@@ -133,3 +133,17 @@ def test_rules_refine_but_do_not_overrule():
     none = Bandwidth(24_000.0)
     assert second_opinion(none, far, RATE) == none  # a false edge would harm an original
     assert second_opinion(none, Bandwidth(23_000.0, 40.0, 500.0), RATE).cutoff_hz == 23_000
+
+
+def test_many_short_parts_give_segments_in_order(detector):
+    parts = [material(1.9, seed=k) if k % 2 else limited(material(1.9, seed=k), 8_000) for k in range(12)]
+    starts = [segment.start for segment in survey(detector, torch.cat(parts, -1)).segments]
+    assert starts[0] == 0 and starts == sorted(set(starts))
+
+
+def test_building_it_leaves_the_random_numbers_of_others_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    discover().detector("edge-net", checkpoint="none")
+    assert torch.equal(torch.rand(3), expected)
