@@ -34,6 +34,8 @@ NEAR = 2
 """Bands on each side that count as the same cut-off: 7 % are 2.3 bands."""
 EDGE_ODDS = 3.0
 """By how much an edge must be likelier than none."""
+LEAST_CONFIDENCE = 0.35
+"""An edge is believed from this confidence on. Among those below, as many are an original's own fall as real ones."""
 TEMPER = 0.35
 """Votes count so much where segments are sought: neighbouring cells are not independent."""
 LEAST_CELLS = 9
@@ -235,7 +237,8 @@ class NetSurvey:
         cutoff = LOWEST_HZ * 2 ** (place / PER_OCTAVE)
         codec = CODECS[int(codecs.argmax())] if float(codecs.softmax(-1).max()) > SURE else ""
         rate = float(2**kbps) if codec else None
-        if evidence.active == 0 or none * EDGE_ODDS > confidence or cutoff > FULL_BAND * self.rate / 2:
+        believed = confidence > max(LEAST_CONFIDENCE, none * EDGE_ODDS)
+        if evidence.active == 0 or not believed or cutoff > FULL_BAND * self.rate / 2:
             certain = 1.0 if evidence.active == 0 else max(none, 1 - confidence)
             cause = likeliest(causes, ("full band", "dark", "lossy"))
             return Bandwidth(self.rate / 2, confidence=certain, cause=cause, codec=codec, kbps=rate)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-PRICE = 30.0
+PRICE = 15.0
 """What a change of state costs. The votes of a few clear cells outweigh it; those of one or two do not."""
 BLOCK, LAG = 1024, 512
 """Cells that are settled at a time, and further cells that are looked at before: 3 and 1.5 minutes."""
