@@ -34,8 +34,8 @@ NEAR = 2
 """Bands on each side that count as the same cut-off: 7 % are 2.3 bands."""
 EDGE_ODDS = 3.0
 """By how much an edge must be likelier than none."""
-LEAST_CONFIDENCE = 0.35
-"""An edge is believed from this confidence on. Among those below, as many are an original's own fall as real ones."""
+LEAST_CONFIDENCE = 0.45
+"""An edge is believed from this confidence on. Many of those below are an original's own fall."""
 TEMPER = 0.35
 """Votes count so much where segments are sought: neighbouring cells are not independent."""
 LEAST_CELLS = 9
@@ -228,7 +228,7 @@ class NetSurvey:
     def bandwidth_of(self, evidence: Evidence) -> Bandwidth:
         """The bandwidth that a segment's evidence speaks for."""
         logits = self.network.posterior(evidence.votes, torch.tensor(evidence.active)).detach()
-        logits[: int(PER_OCTAVE * np.log2(LOWEST_EDGE_HZ / LOWEST_HZ))] = -torch.inf
+        logits[:-1][: int(PER_OCTAVE * math.log2(LOWEST_EDGE_HZ / LOWEST_HZ))] = -torch.inf
         posterior = logits.softmax(-1)
         attributes = evidence.attributes / max(1.0, evidence.active)
         causes, above, codecs, (kbps, order) = torch.split(attributes, [len(CAUSES), len(ABOVE), len(CODECS), 2])
@@ -239,7 +239,8 @@ class NetSurvey:
         rate = float(2**kbps) if codec else None
         believed = confidence > max(LEAST_CONFIDENCE, none * EDGE_ODDS)
         if evidence.active == 0 or not believed or cutoff > FULL_BAND * self.rate / 2:
-            certain = 1.0 if evidence.active == 0 else max(none, 1 - confidence)
+            beyond = posterior[:-1][max(0, int(PER_OCTAVE * math.log2(FULL_BAND * self.rate / 2 / LOWEST_HZ))) :]
+            certain = 1.0 if evidence.active == 0 else min(1.0, none + float(beyond.sum()))
             cause = likeliest(causes, ("full band", "dark", "lossy"))
             return Bandwidth(self.rate / 2, confidence=certain, cause=cause, codec=codec, kbps=rate)
         cause = likeliest(causes, ("resampled", "lossy", "low-pass"))

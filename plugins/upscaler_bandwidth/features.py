@@ -46,7 +46,7 @@ def band_count(rate: int) -> int:
 
 def frame_size(rate: int) -> int:
     """Samples in a frame, a power of two."""
-    return int(1 << math.ceil(math.log2(rate / RESOLUTION_HZ)))
+    return int(1 << max(1, math.ceil(math.log2(rate / RESOLUTION_HZ))))
 
 
 def cell_samples(rate: int) -> int:

@@ -121,8 +121,9 @@ def inspect(
     paths = list(dict.fromkeys(path for path, _ in named))
     if not paths:
         raise InputError(f"no audio file was found in {', '.join(inputs)}")
-    told, pictures = given(named, cutoff, cutoffs), picture_paths(paths, png)
-    inspector = Inspector(registry, build_detector(registry, detector), told, pictures)
+    inspector = Inspector(
+        registry, build_detector(registry, detector), given(named, cutoff, cutoffs), picture_paths(paths, png)
+    )
     results: list[Inspection | Failure] = []
     for path in paths:
         result = inspector(path)

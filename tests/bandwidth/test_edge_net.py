@@ -147,3 +147,10 @@ def test_building_it_leaves_the_random_numbers_of_others_alone():
     torch.manual_seed(7)
     discover().detector("edge-net", checkpoint="none")
     assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("rate", [1, 100, 2_000, 3_800, 8_000, 22_050, 96_000, 768_000])
+def test_noise_of_any_rate_is_whole_and_surely_so(detector, rate):
+    x = 0.1 * torch.randn(1, min(4 * rate, 1_000_000), generator=torch.Generator().manual_seed(0))
+    track = survey(detector, x, rate)
+    assert track.lowest.cutoff_hz > 0.88 * rate / 2 and track.lowest.confidence >= 0.5

@@ -125,7 +125,7 @@ class BandLevels:
     """Measures the levels of bands in frames of a signal that comes in blocks. At most `MAX_FRAMES` frames are kept."""
 
     def __init__(self, rate: int) -> None:
-        self.size = 1 << math.ceil(math.log2(rate / RESOLUTION_HZ))
+        self.size = 1 << max(1, math.ceil(math.log2(rate / RESOLUTION_HZ)))
         self.window = blackman_harris(self.size)
         self.starts = band_starts(rate, self.size)
         self.frames = Frames(self.size, self.size // 2)

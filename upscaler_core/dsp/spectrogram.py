@@ -36,7 +36,7 @@ class Spectrogram:
     """Computes the spectrogram of a signal that comes in blocks, as `stream_spectrogram` describes it."""
 
     def __init__(self, rate: int) -> None:
-        self.rate, self.size = rate, 1 << math.ceil(math.log2(rate / RESOLUTION_HZ))
+        self.rate, self.size = rate, 1 << max(1, math.ceil(math.log2(rate / RESOLUTION_HZ)))
         self.window = blackman_harris(self.size)
         self.frames = Frames(self.size, self.size // 2)
         self.columns: list[Tensor] = []

@@ -31,12 +31,10 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from upscaler_bandwidth.features import FLOOR_DB, LOWEST_HZ, PER_OCTAVE, CellFeatures
+from upscaler_bandwidth.network import ABOVE, CAUSES, CODECS
 
 Audio = NDArray[np.float64]  # [time, channel]
 SECONDS = 10
-CAUSES = ("full band", "dark", "resampled", "lossy", "low-pass")
-ABOVE = ("nothing", "noise", "images")
-CODECS = ("", "MP3", "AAC", "Vorbis", "Opus", "telephone")
 NOISE_BAND_DB = 10 * math.log10(8 / 4096) - 2.5
 """Mean log level of white noise of RMS 1 in a bin of a 4096-point Blackman-Harris window, dB of a full-scale sine."""
 
@@ -70,7 +68,7 @@ class Sim:
 
 
 @functools.cache
-def levels(path: Path) -> int:
+def frame_count(path: Path) -> int:
     return soundfile.info(path).frames
 
 
@@ -93,7 +91,7 @@ def recordings(folders: list[Path]) -> list[dict[str, Any]]:
 
 def excerpt(row: dict[str, Any], rng: np.random.Generator) -> tuple[Audio, int]:
     """Ten seconds of a recording, or all of it; a short one is repeated."""
-    length, rate = levels(row["path"]), row["rate"]
+    length, rate = frame_count(row["path"]), row["rate"]
     size = SECONDS * rate
     start = int(rng.integers(0, max(1, length - size)))
     x, _ = soundfile.read(row["path"], start=start, frames=size, always_2d=True)

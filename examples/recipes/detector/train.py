@@ -138,7 +138,6 @@ def loss_of(
     place, order, cause, above, codec, kbps = truth[:, :6].unbind(1)
     target = soft_target(place, x.shape[-1])
     edge = -(target * log_softmax(logits, -1)).sum(-1)
-    # Where a prediction counts as right, "within 7 %", not the last fraction of a band decides.
     a, b, c = attributes[:, :5], attributes[:, 5:8], attributes[:, 8:14]
     has_edge, lossy = (place >= 0).float(), (codec > 0).float()
     terms = {
