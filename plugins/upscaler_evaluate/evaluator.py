@@ -20,6 +20,7 @@ from torch import Tensor
 
 from upscaler_core import Kind, Pipeline, Registry, UpscalerError, UsageError, discover, load_pipeline
 from upscaler_core.plugins import Metric
+from upscaler_core.processes import end_with_parent, safe_path
 from upscaler_evaluate.references import ReferenceRecording, read_recording
 
 BASELINE = "resampler alone"
@@ -163,6 +164,7 @@ _process_evaluator: Evaluator
 
 def _start_process(settings: EvaluationSettings) -> None:
     global _process_evaluator
+    end_with_parent()
     signal(SIGINT, SIG_IGN)  # Ctrl-C reaches every process, and the parent ends the others
     _process_evaluator = Evaluator(settings)
 
@@ -183,7 +185,10 @@ def evaluate_all(
         yield from map(evaluator.evaluate, recordings)
         return
     try:
-        with ProcessPoolExecutor(jobs, get_context("spawn"), _start_process, (evaluator.settings,)) as pool:
+        with (
+            safe_path(),
+            ProcessPoolExecutor(jobs, get_context("spawn"), _start_process, (evaluator.settings,)) as pool,
+        ):
             yield from pool.map(_evaluate_in_process, recordings)
     except BrokenProcessPool as error:
         raise UpscalerError("a process died, probably for want of memory: try fewer --jobs") from error

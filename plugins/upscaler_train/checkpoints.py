@@ -26,6 +26,8 @@ from upscaler_train.training_system import System
 
 STATE = "state.safetensors"
 PIPELINE = "pipeline.yaml"
+DAMAGE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""Errors that show damage in what was read. torch raises RuntimeError for shapes that do not fit."""
 CEILING_DB = -1.0
 """The limiter's ceiling in the pipeline file (white paper §6.3)."""
 
@@ -51,8 +53,16 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])  # noqa: SIM118
-    except (SafetensorError, TypeError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}): begin again with another --out") from None
+    except (OSError, SafetensorError, *DAMAGE) as error:
+        raise damaged_state(path, error) from None
+
+
+def damaged_state(path: Path, error: Exception) -> InputError:
+    """The error that tells of a damaged state."""
+    reason = str(error).strip().splitlines()
+    return InputError(
+        f"{path} is damaged ({reason[0] if reason else type(error).__name__}): begin again with another --out"
+    )
 
 
 def trainer_tensors(trainer: Trainer) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +14,10 @@ import typer
 from upscaler_core import MissingDependency, Options, discover
 from upscaler_core.cli import run_app
 from upscaler_core.pipeline import Spec, load_form
+from upscaler_core.processes import locked
 
+LOCK = "training.lock"
+"""A run's folder belongs to the process that holds this lock."""
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells define it."""
 
@@ -82,9 +86,15 @@ def train(
     registry = discover()
     changes = [*(settings or []), *([f"epochs={epochs}"] if epochs else [])]
     spec = load_form(recipe, RecipeSpec, registry, changes, allow_local_plugins=allow_local_plugins)
-    folder = out or Path("runs") / recipe.stem
+    folder, is_main = out or Path("runs") / recipe.stem, os.environ.get("RANK", "0") == "0"
     check_folder(folder, spec, resume)
-    with Display(os.environ.get("RANK", "0") == "0") as display, reporting_lost_processes(folder):
+    lock = locked(folder / LOCK, f"another training writes into {folder}: wait for it, or name another folder by --out")
+    with (
+        lock if is_main else nullcontext(),
+        Display(is_main) as display,
+        reporting_lost_processes(folder),
+    ):
+        check_folder(folder, spec, resume)  # the one that held the lock until now may have begun a run
         setup = set_up(spec, recipe.parent, device, registry, display)
         finished = TrainingRun(setup, folder, display).train()
         setup.accelerator.wait_for_everyone()  # when one process has ended, a launcher ends those that still work

@@ -123,14 +123,24 @@ def ignore_interrupts(worker: int) -> None:
 
 @contextmanager
 def reporting_lost_processes(folder: Path) -> Iterator[None]:
-    """Exit with a message if another process is lost, which shows in the next exchange with it.
+    """Exit with a message if a process is lost: another one that trains, or one that prepares data.
 
     Raises:
-        UpscalerError: another process is lost.
+        UpscalerError: a process is lost.
     """
     try:
         yield
-    except (RuntimeError, KeyboardInterrupt) as error:  # the launcher interrupts the remaining processes
+    except (
+        RuntimeError,
+        KeyboardInterrupt,
+        ConnectionError,
+        EOFError,
+    ) as error:  # the launcher interrupts the remaining processes
+        if "DataLoader" in str(error) or isinstance(error, ConnectionError | EOFError):
+            raise UpscalerError(
+                "a process that prepares excerpts was ended, or hangs, perhaps for want of memory: go on with --resume, "
+                f"into {folder}, and with a smaller number under 'workers'"
+            ) from None
         if not _is_failed_exchange(error):
             raise
         raise UpscalerError(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Iterator
@@ -13,17 +14,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from upscaler_core import UpscalerError
 from upscaler_core.cli import Interrupt
 from upscaler_core.files import atomic_write
 from upscaler_core.pipeline import EnhancementStep
-from upscaler_train.checkpoints import STATE, load_state, restore_trainer, save_state, trainer_tensors, write_weights
+from upscaler_train.checkpoints import (
+    DAMAGE,
+    STATE,
+    damaged_state,
+    load_state,
+    restore_trainer,
+    save_state,
+    trainer_tensors,
+    write_weights,
+)
 from upscaler_train.data.dataset import provenance
 from upscaler_train.data.excerpts import Batch
 from upscaler_train.display import Display, Throughput
 from upscaler_train.distributed import any_process, from_main_process
 from upscaler_train.recipe import RECIPE, recipe_yaml
-from upscaler_train.report import TrainingLog, read_log, write_report
+from upscaler_train.report import LOG, TrainingLog, read_log, write_report
 from upscaler_train.run_setup import TrainingSetup
 from upscaler_train.scoring import Scores, mean_score
 from upscaler_train.step import StepResult
@@ -72,6 +84,8 @@ class TrainingRun:
             self._restore()
         self.seconds_before = self.progress.seconds
         self.log = TrainingLog(folder, self.progress.step) if self.is_main else None
+        if self.log and self.log.damaged_lines:
+            display.warn(f"{folder / LOG}: {self.log.damaged_lines} damaged lines were left out")
         self.throughput = Throughput(self.progress.step, setup.steps, self.recipe.batch)
         self.last_save = time.monotonic()
 
@@ -245,11 +259,15 @@ class TrainingRun:
 
     def _restore(self) -> None:
         """Go on from the saved state."""
-        tensors, facts = load_state(self.folder / STATE)
-        restore_trainer(self.trainer, tensors)
-        self.progress = TrainingProgress(**facts["progress"])
-        if self.accelerator.scaler and facts["scaler"]:
-            self.accelerator.scaler.load_state_dict(facts["scaler"])
+        path = self.folder / STATE
+        tensors, facts = load_state(path)
+        try:
+            self.progress = TypeAdapter(TrainingProgress).validate_json(json.dumps(facts["progress"]), strict=True)
+            restore_trainer(self.trainer, tensors)
+            if self.accelerator.scaler and facts["scaler"]:
+                self.accelerator.scaler.load_state_dict(facts["scaler"])
+        except DAMAGE as error:
+            raise damaged_state(path, error) from None
 
     def _is_over(self) -> bool:
         """Whether all steps are done, or the recipe's patience is at its end."""

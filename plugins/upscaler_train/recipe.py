@@ -156,7 +156,7 @@ def check_folder(folder: Path, recipe: RecipeSpec, resume: bool) -> None:
         return
     if not resume:
         raise UsageError(f"{folder} holds a run: add --resume to go on with it, or name another folder by --out")
-    former, current = yaml.safe_load(path.read_text(encoding="utf-8")), recipe.model_dump(mode="json")
+    former, current = _read_recipe(path), recipe.model_dump(mode="json")
     former = RecipeSpec.model_construct().model_dump(mode="json") | former  # it may be older than some of the keys
     changed = [key for key in current if key not in CHANGEABLE_KEYS and current[key] != former.get(key)]
     if changed:
@@ -164,3 +164,18 @@ def check_folder(folder: Path, recipe: RecipeSpec, resume: bool) -> None:
             f"the recipe is not the one that {folder} began with: {', '.join(changed)} changed; "
             "set it back, or begin another run by --out"
         )
+
+
+def _read_recipe(path: Path) -> dict[str, Any]:
+    """The recipe that a run began with.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        recipe = None
+    if not isinstance(recipe, dict) or not all(isinstance(key, str) for key in recipe):
+        raise UsageError(f"{path} is damaged, so it is unknown what {path.parent} holds: name another folder by --out")
+    return recipe

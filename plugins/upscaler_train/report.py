@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
-from upscaler_core import StftConfig, stft
+from upscaler_core import OutputError, StftConfig, stft
 from upscaler_core.files import atomic_write
 from upscaler_train.display import Throughput
 from upscaler_train.scoring import Scores, mean_score
@@ -40,13 +42,16 @@ class TrainingLog:
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        path = folder / LOG
-        if path.exists():
-            entries = [entry for entry in read_log(folder) if entry["step"] <= step] if step else []
-            with atomic_write(path) as part:
+        self.path, self.damaged_lines = folder / LOG, 0
+        if self.path.exists():
+            logged = list(read_log(folder)) if step else []
+            self.damaged_lines = _count_lines(self.path) - len(logged) if step else 0
+            entries = [entry for entry in logged if entry["step"] <= step]
+            with atomic_write(self.path) as part:
                 part.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-        self._file = path.open("a", buffering=1)
-        self._board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+        with self._reporting_full_disk():
+            self._file = self.path.open("a", buffering=1)
+            self._board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
 
     def write_step(self, step: int, epoch: int, result: StepResult, throughput: Throughput) -> None:
         """Log the result of a step."""
@@ -66,22 +71,71 @@ class TrainingLog:
 
     def _write(self, kind: str, step: int, curves: Mapping[str, float], **values: Any) -> None:
         """Add an entry to `log.jsonl`, and a point to each TensorBoard curve."""
-        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
-        for name, value in curves.items():
-            self._board.add_scalar(name, value, step)
+        with self._reporting_full_disk():
+            self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+            for name, value in curves.items():
+                self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Close both."""
-        self._file.close()
-        self._board.close()
+        with self._reporting_full_disk():
+            try:
+                self._file.close()
+            finally:
+                self._board.close()
+
+    @contextmanager
+    def _reporting_full_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(
+                f"{self.path} cannot be written: {error.strerror or error}; make room, and go on with --resume"
+            ) from None
 
 
 def read_log(folder: Path) -> Iterator[dict[str, Any]]:
-    """The entries of a run's log so far. A kill may have cut the last line short; it is then left out."""
-    with (folder / LOG).open() as file:
+    """The entries of a run's log so far. Damaged lines are left out, as is a last one that a kill has cut short."""
+    with (folder / LOG).open("rb") as file:
         for line in file:
-            if line.endswith("\n"):
-                yield json.loads(line)
+            if not line.endswith(b"\n"):
+                continue
+            try:
+                _ENTRY.validate_json(line)
+            except ValidationError:
+                continue
+            yield json.loads(line)
+
+
+class _Step(BaseModel):
+    """The entry of a step, with what reports and resumed runs read of it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Literal["step"]
+    step: int
+    applied: bool
+    losses: dict[str, float]
+
+
+class _ScoreEntry(BaseModel):
+    """The entry of a scoring."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Literal["score"]
+    step: int
+    name: str
+    trained: bool
+    scores: Annotated[dict[str, float], Field(min_length=1)]
+
+
+_ENTRY: TypeAdapter[_Step | _ScoreEntry] = TypeAdapter(Annotated[_Step | _ScoreEntry, Field(discriminator="kind")])
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(line.endswith(b"\n") for line in file)
 
 
 def write_report(
@@ -179,7 +233,8 @@ def _draw_spectrograms(path: Path, signals: Mapping[str, Tensor], rate: int) -> 
             level.numpy(), origin="lower", aspect="auto", extent=(0, seconds, 0, rate / 2000), cmap="magma",
             vmin=top - RANGE_DB, vmax=top,
         )  # fmt: skip
-        plot.set(ylabel="kHz", title=title)
+        plot.set(ylabel="kHz")
+        plot.set_title(title, parse_math=False)  # a file's name may hold a "$"
     plot.set(xlabel="s")
     _save(figure, path)
 

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 PREFETCH = 4
 """Batches that each worker prepares ahead (white paper §4.1)."""
+WORKER_SECONDS = 600
+"""A batch for which the training waits longer is lost, and so the run ends."""
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - Linux's shared memory, of which only the size is asked
+BYTES_PER_SAMPLE = 12
+"""Of an excerpt's input and its target, as float32, and half as much for the rest."""
 MAX_WORKERS = 4
 """Processes that prepare excerpts, if the recipe does not say how many."""
 
@@ -50,19 +55,22 @@ class TrainingSetup:
     steps_per_epoch: int
     steps: int
     """Of the whole training."""
+    workers: int
+    """Processes that prepare excerpts."""
 
     def batches(self, first_step: int) -> DataLoader[Excerpt]:
         """This process's share of all steps from one on. They run across epochs, so no epoch begins by waiting for data."""
         share = self.recipe.batch // self.accelerator.num_processes
         offset = share * self.accelerator.process_index
         first_excerpts = [step * self.recipe.batch + offset for step in range(first_step, self.steps)]
-        workers = _workers(self.recipe)
+        workers = self.workers
         return DataLoader(
             self.excerpts,
             batch_sampler=[list(range(n, n + share)) for n in first_excerpts],
             collate_fn=collate,
             num_workers=workers,
             prefetch_factor=PREFETCH if workers else None,
+            timeout=WORKER_SECONDS if workers else 0,
             pin_memory=self.accelerator.device.type == "cuda",
             worker_init_fn=ignore_interrupts,
         )
@@ -104,7 +112,8 @@ def set_up(recipe: RecipeSpec, base: Path, device: str, registry: Registry, disp
         training, validation = _recordings(recipe, base, system, registry, display)
     excerpts = Excerpts(recipe, training, system.rate, _round_up(recipe.seconds * system.rate, length_multiple))
     scoring = _scoring(recipe, validation, system.rate, length_multiple, registry) if validation else None
-    return TrainingSetup(recipe, registry, accelerator, trainer, excerpts, scoring, steps_per_epoch, steps)
+    workers = _workers(recipe, recipe.batch // accelerator.num_processes * excerpts.samples, display)
+    return TrainingSetup(recipe, registry, accelerator, trainer, excerpts, scoring, steps_per_epoch, steps, workers)
 
 
 def _accelerator(device: str, precision: str) -> Accelerator:
@@ -189,7 +198,32 @@ def _round_up(samples: float, multiple: int) -> int:
     return math.ceil(samples / multiple) * multiple
 
 
-def _workers(recipe: RecipeSpec) -> int:
-    if recipe.workers is not None:
-        return recipe.workers
-    return 0 if sys.platform == "win32" else min(MAX_WORKERS, os.cpu_count() or 1)
+def _workers(recipe: RecipeSpec, samples: int, display: Display) -> int:
+    """How many processes prepare excerpts: none where shared memory, through which they hand them over, is too small.
+
+    Args:
+        recipe: may say how many.
+        samples: in a batch, of one channel.
+        display: shows the warning.
+    """
+    default = 0 if sys.platform == "win32" else min(MAX_WORKERS, os.cpu_count() or 1)
+    workers = default if recipe.workers is None else recipe.workers
+    channels = 1 if recipe.channels == "mono" else 2
+    needed = workers * PREFETCH * samples * channels * BYTES_PER_SAMPLE
+    free = _free_shared_memory()
+    if free is not None and needed > free:
+        display.warn(
+            f"{SHARED_MEMORY} has {free >> 20} MiB, and {workers} processes that prepare excerpts may need "
+            f"{needed >> 20} MiB: none is used; in a container, --shm-size makes it larger"
+        )
+        return 0
+    return workers
+
+
+def _free_shared_memory() -> int | None:
+    """Bytes; None where there is no such folder."""
+    try:
+        status = os.statvfs(SHARED_MEMORY)
+    except (AttributeError, OSError):
+        return None
+    return status.f_bavail * status.f_frsize

@@ -88,7 +88,7 @@ def _page(result: Mapping[str, Any]) -> Iterator[str]:
     yield f" ({'higher' if result['higher_is_better'] else 'lower'} is better).</p>"
     if best:
         values = ", ".join(
-            f"{escape(name)} <strong>{format_value(value)}</strong>" for name, value in best["values"].items()
+            f"{escape(name)} <strong>{escape(format_value(value))}</strong>" for name, value in best["values"].items()
         )
         yield f"<p>Best: <strong>{best['score']:.4f}</strong>, trial {best['trial']}: {values}. Its recipe is best.yaml.</p>"
         yield "<h2>Course</h2>"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
@@ -71,3 +76,62 @@ def test_two_channels_as_mid_and_side(training):
     assert done.returncode == 0, done.stderr
     pipeline = yaml.safe_load((training.folder / "run" / "best" / "pipeline.yaml").read_text())
     assert pipeline["stereo"] == "mid-side"
+
+
+@pytest.mark.slow
+def test_a_damaged_run_ends_with_a_sentence(training):
+    assert training("--epochs", "1").returncode == 0
+    run = training.folder / "run"
+    state, recipe = (run / "state.safetensors").read_bytes(), (run / "recipe.yaml").read_text()
+
+    def refused(*words: str) -> str:
+        done = training("--resume")
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("upscaler: ")]
+        assert all(word in line for word in words), line
+        return line
+
+    tensors, facts = load_state(run / "state.safetensors")
+    for name, value in (("step", "many"), ("best", [1]), ("seconds", None)):
+        progress = facts["progress"] | {name: value}
+        save_state(run / "state.safetensors", tensors, facts | {"progress": progress})
+        refused("state.safetensors is damaged", "--out")
+    save_state(run / "state.safetensors", {name: tensor[:0] for name, tensor in tensors.items() if tensor.dim()}, facts)
+    refused("state.safetensors is damaged", "--out")
+    (run / "state.safetensors").write_bytes(state)
+    for text in ("[1, 2]", "version: [", "\x00", "{" * 10_000):
+        (run / "recipe.yaml").write_text(text)
+        refused("recipe.yaml is damaged", "--out")
+    (run / "recipe.yaml").write_text(recipe)
+    assert training("--resume").returncode == 0
+
+
+@pytest.mark.slow
+def test_two_trainings_do_not_share_a_folder(training):
+    first = training.start("--epochs", "1000")
+    while not training.steps():
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.1)
+    second = training("--resume")
+    first.terminate()
+    first.communicate()
+    assert second.returncode == 2
+    assert "another training writes into" in second.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the processes in /proc")
+def test_a_killed_data_process_ends_with_a_sentence_that_says_how_to_go_on(training):
+    training.write(lambda recipe: recipe.update(workers=1, epochs=1000))
+    running = training.start()
+    while len(training.steps()) < 2:
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.1)
+    for child in Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split():
+        if "resource_tracker" not in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(int(child), signal.SIGKILL)
+    _, errors = running.communicate(timeout=120)
+    assert running.returncode == 1
+    assert "Traceback" not in errors
+    assert "--resume" in errors

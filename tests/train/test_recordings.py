@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,48 @@ def test_the_cache_removes_what_was_used_longest_ago(tmp_path, audio):
     assert decoded == new
     assert not Path(old.pcm).exists()
     assert not warnings
+
+
+@pytest.mark.parametrize("damage", ["card", "samples"])
+def test_a_damaged_recording_in_the_cache_is_decoded_again(tmp_path, audio, damage):
+    path = audio / "arovane_beat_d_cc0_lossless.flac"
+    cache = RecordingCache(tmp_path, 2**30, RATE, discover().resampler("poly-sinc-hq"), discover())
+    (first,) = cache.recordings([path], pytest.fail)
+    samples = first.read(0, first.frames)
+    pcm = Path(first.pcm)
+    if damage == "card":
+        pcm.with_suffix(".json").write_text('{"source": 1')
+    else:
+        pcm.write_bytes(pcm.read_bytes()[:1000])
+    (again,) = cache.recordings([path], pytest.fail)
+    assert again == first
+    assert torch.equal(again.read(0, again.frames), samples)
+
+
+USING = """
+import sys, time
+from pathlib import Path
+from upscaler_train.data.cache_use import CacheUse
+use = CacheUse(Path(sys.argv[1]))
+for key in sys.argv[2:]:
+    use.add(key)
+print("used", flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_running_training_needs_is_not_removed(tmp_path, audio):
+    paths = [audio / "speech_kerstin_de_cc0_48k.flac", audio / "arovane_beat_d_cc0_lossless.flac"]
+
+    resample = discover().resampler("poly-sinc-hq")
+    old, new = RecordingCache(tmp_path, 2**30, RATE, resample, discover()).recordings(paths, pytest.fail)
+    limit = Path(new.pcm).stat().st_size + 1
+    words = [sys.executable, "-c", USING, tmp_path, Path(old.pcm).stem]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "used\n"
+        list(RecordingCache(tmp_path, limit, RATE, resample, discover()).recordings(paths[1:], pytest.fail))
+        assert Path(old.pcm).exists()
+        other.kill()
+    list(RecordingCache(tmp_path, limit, RATE, resample, discover()).recordings(paths[1:], pytest.fail))
+    assert not Path(old.pcm).exists()
+    assert len(list(tmp_path.glob("*.used"))) <= 1  # the killed one's is gone

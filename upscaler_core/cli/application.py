@@ -22,6 +22,7 @@ from upscaler_core.cli.error_handling import print_error, with_error_handling
 from upscaler_core.errors import UnknownComponent, UpscalerError
 from upscaler_core.plugins.components import Kind, suggest
 from upscaler_core.plugins.registry import Registry, discover
+from upscaler_core.processes import safe_path
 
 HELP = "Audio super-resolution: any recording in, a full-band file at 44.1 to 384 kHz out. Every part is a plugin."
 EPILOG = (
@@ -101,4 +102,5 @@ def main(arguments: list[str] | None = None) -> Any:
     except UpscalerError as error:  # the user's configuration file is wrong
         print_error(str(error))
         sys.exit(error.exit_code)
-    return build_app(registry)(arguments)
+    with safe_path():
+        return build_app(registry)(arguments)

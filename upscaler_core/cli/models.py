@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -218,9 +219,12 @@ def _read_weights(file: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     try:
+        _refuse_compressed_parts(file)
         content = load_file(file) if file.suffix == checkpoint.SUFFIX else torch.load(file, "cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
+    except InputError:
+        raise
     except Exception:  # noqa: BLE001 - for a damaged file, torch's unpickler raises errors of many types
         raise InputError(
             f"{file} is damaged, or a pickle of more than weights, which could run code: refused"
@@ -228,6 +232,14 @@ def _read_weights(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{file} holds a {type(content).__name__}, not a dict of weights")
     return dict(content)
+
+
+def _refuse_compressed_parts(file: Path) -> None:
+    """Refuse a zip file with compressed parts: torch stores them as they are, and a small one may unpack to gigabytes."""
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as parts:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts.infolist()):
+                raise InputError(f"{file} holds compressed parts, which torch does not write: refused")
 
 
 def _settings(words: list[str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from upscaler_core.jobs.events import Event, Failed, Skipped
 from upscaler_core.jobs.planning import Job
 from upscaler_core.jobs.worker import JobSettings, serve
 from upscaler_core.pipeline.events import Finished, Warned
+from upscaler_core.processes import safe_path
 
 GRACE_SECONDS = 10
 """How long a worker process may take to clean up, before it is killed."""
@@ -93,7 +94,8 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self.settings), daemon=True)
-        process.start()
+        with safe_path():
+            process.start()
         theirs.close()
         self._processes[ours] = process
         return ours

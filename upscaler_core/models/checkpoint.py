@@ -270,12 +270,20 @@ def read_card(path: Path) -> Card:
         with path.open("rb") as file:
             size = _header_size(file.read(8))
             header = json.loads(file.read(size)) if size else None
+            length = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
         raise InputError(f"{path} is not a safetensors file, or is truncated; `upscaler models import` converts others")
+    try:
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        expected = 8 + size + max(ends, default=0)
+    except (KeyError, IndexError, TypeError, ValueError):
+        expected = -1
+    if length != expected:  # so that no more is read than the header accounts for
+        raise InputError(f"{path} is damaged: its header does not account for its {length:,} bytes")
     try:
         return Card.model_validate_json(header["__metadata__"]["card"])
     except (KeyError, TypeError, ValidationError):

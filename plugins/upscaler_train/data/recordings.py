@@ -16,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from upscaler_core import InputError, Registry, UsageError
 from upscaler_core.dsp import Resample, measure_bandwidth
 from upscaler_core.files import atomic_write, open_recording
+from upscaler_train.data.cache_use import CacheUse
 from upscaler_train.data.dataset import extracted, tar_of
 
 BLOCK = 65_536
@@ -51,6 +53,9 @@ class Recording:
         return torch.nn.functional.pad(audio, (0, frames - audio.shape[-1]))
 
 
+_RECORDING = TypeAdapter(Recording)
+
+
 class RecordingCache:
     """Decoded recordings at one rate.
 
@@ -76,6 +81,7 @@ class RecordingCache:
         self.folder, self.max_bytes, self.rate, self.resample = folder, max_bytes, rate, resample
         self.registry, self.unchanged_rates = registry, unchanged_rates
         self.used_bytes = 0
+        self.use = CacheUse(folder)
 
     def recordings(self, paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[Recording | None]:
         """Each path's recording, decoded if it is new; None, after a warning, if it cannot be used.
@@ -107,12 +113,14 @@ class RecordingCache:
         identity = f"1/{path.resolve()}/{status.st_size}/{status.st_mtime_ns}/{rates}"
         key = self.folder / hashlib.blake2b(identity.encode(errors="surrogateescape"), digest_size=12).hexdigest()
         pcm, fields = key.with_suffix(".pcm"), key.with_suffix(".json")
-        if not (fields.is_file() and pcm.is_file()):
+        self.use.add(key.name)
+        recording = _read_fields(fields)
+        if recording is None:
             recording = self._decode(path, pcm, warn)
             with atomic_write(fields) as part:
                 part.write_text(json.dumps(asdict(recording)))
         os.utime(fields)  # marks it as used
-        return Recording(**json.loads(fields.read_text()))
+        return recording
 
     def _decode(self, path: Path, pcm: Path, warn: Callable[[str], None]) -> Recording:
         with extracted(path) as file, open_recording(file, self.registry) as source:
@@ -136,13 +144,23 @@ class RecordingCache:
     def _prune(self) -> None:
         """Remove the recordings that were used longest ago, until the rest is within the limit."""
         newest_first = sorted(self.folder.glob("*.json"), key=lambda fields: -fields.stat().st_mtime_ns)
-        total = 0
+        protected, total = self.use.keys(), 0
         for fields in newest_first:
             pcm = fields.with_suffix(".pcm")
             total += pcm.stat().st_size if pcm.is_file() else 0
-            if total > self.max_bytes:
+            if total > self.max_bytes and fields.stem not in protected:
                 fields.unlink(missing_ok=True)
                 pcm.unlink(missing_ok=True)
+
+
+def _read_fields(path: Path) -> Recording | None:
+    """A decoded recording; None where it is absent, incomplete or damaged, and so is to be decoded again."""
+    try:
+        recording = _RECORDING.validate_json(path.read_bytes())
+        complete = Path(recording.pcm).stat().st_size == 2 * recording.frames * recording.channels
+    except (OSError, ValueError):
+        return None
+    return recording if complete else None
 
 
 class _PeakMeter:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from importlib.metadata import entry_points
 from types import SimpleNamespace
 from typing import ClassVar
@@ -237,3 +238,11 @@ def test_listing_imports_no_torch(upscaler, states):
     )
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_a_compressed_file_is_not_unpacked(upscaler, states):
+    with zipfile.ZipFile(upscaler.folder / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("archive/data.pkl", bytes(1 << 20))
+    done = upscaler("models", "import", "bomb.pt")
+    assert done.returncode == 4
+    assert "compressed parts" in done.stderr

@@ -151,3 +151,17 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):
         write_checkpoint(tmp_path / "file" / "net.safetensors", {}, Card(component="net", rate=48_000))
+
+
+def test_more_bytes_than_the_header_accounts_for_are_not_read(path, card):
+    with path.open("r+b") as file:
+        file.truncate(20 << 30)  # a sparse file
+    with pytest.raises(InputError, match="does not account for its 21,474,836,480 bytes"):
+        read_checkpoint(path)
+
+
+def test_a_header_that_is_nested_without_end_is_an_error(path):
+    header = b'{"a":' + b"[" * 100_000
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(InputError, match="not a safetensors file"):
+        read_card(path)
