@@ -168,9 +168,9 @@ def given(named: Sequence[tuple[Path, str]], cutoff: str, listed: Path | None) -
 
     hertz = cutoff_of(cutoff, "--cutoff")
     everywhere = () if hertz is None else (GivenCutoff(0.0, hertz),)
-    cutoffs, strays = read_cutoffs(listed).assigned(named) if listed else ({}, [])
-    for stray in strays:
-        typer.echo(f"warning: {stray}", err=True)
+    cutoffs, unmatched = read_cutoffs(listed).assigned(named) if listed else ({}, [])
+    for sentence in unmatched:
+        typer.echo(f"warning: {sentence}", err=True)
     return {path: cutoffs.get(path, everywhere) for path, _ in named}
 
 

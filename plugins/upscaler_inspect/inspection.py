@@ -98,8 +98,8 @@ class Inspection:
             yield segment.start / self.info.rate, end / self.info.rate, segment
 
 
-class Taker(Protocol):
-    """Takes the blocks of a signal as they come."""
+class BlockAnalyzer(Protocol):
+    """Analyses a signal that comes in blocks."""
 
     def add(self, block: Tensor) -> None:
         """Take the next block `[channel, time]`."""
@@ -137,16 +137,16 @@ def inspect(
         full_scale = 1.0 if info.bits is None or info.floating else 1 - 2.0 ** (1 - info.bits)
         survey = detector.survey(info.rate)
         spectrogram = Spectrogram(info.rate)
-        takers: list[Taker] = [*([] if given else [survey]), *([spectrogram] if picture else [])]
-        levels = measure_levels(tapped(recording.blocks(), takers), info.rate, full_scale)
+        analyzers: list[BlockAnalyzer] = [*([] if given else [survey]), *([spectrogram] if picture else [])]
+        levels = measure_levels(analyzed_by(analyzers, recording.blocks()), info.rate, full_scale)
         track = given or survey.finish()
         inspection = Inspection(path, info, levels, track, recording.damage, given=given is not None)
         return inspection, spectrogram.finish()[0] if picture else None
 
 
-def tapped(stream: Stream, takers: list[Taker]) -> Iterator[Tensor]:
-    """The blocks of a stream, which others take too as they pass."""
+def analyzed_by(analyzers: list[BlockAnalyzer], stream: Stream) -> Iterator[Tensor]:
+    """The blocks of a stream, after each analyzer has got them: one decoding pass serves all."""
     for block in stream:
-        for taker in takers:
-            taker.add(block)
+        for analyzer in analyzers:
+            analyzer.add(block)
         yield block

@@ -103,9 +103,9 @@ def _with_cutoffs(
     """The jobs with what the user's list says of their sources. A row for no source is told."""
     if listed is None:
         return jobs
-    cutoffs, strays = listed.assigned([(job.source, job.name) for job in jobs])
-    for stray in strays if not options.quiet else ():
-        typer.echo(f"warning: {stray}", err=True)
+    cutoffs, unmatched = listed.assigned([(job.source, job.name) for job in jobs])
+    for sentence in unmatched if not options.quiet else ():
+        typer.echo(f"warning: {sentence}", err=True)
     if pipeline.cutoff_hz is None:  # to measure is what happens anyway
         cutoffs = {source: given for source, given in cutoffs.items() if given}
     return [replace(job, cutoffs=cutoffs.get(job.source)) for job in jobs]

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 CUTOFF = re.compile(r"(\d+(?:\.\d+)?)\s*(k?)(?:hz)?", re.IGNORECASE)
 LOWEST_HZ, HIGHEST_HZ = 100.0, 384_000.0
 """The cut-offs, Hz, that can be given. A lower number was probably meant in kHz."""
-MOST_STRAYS = 5
-"""Listed files that are no input, and of which each is told."""
+MAX_UNMATCHED = 5
+"""Rows that match no input and are named one by one. Only the number of further ones is given."""
 COLUMNS = ("file", "cutoff_hz", "start")
 """The columns that are read. The last one may be left out."""
 
@@ -86,7 +86,7 @@ def given_track(cutoffs: GivenCutoffs, recording: Recording) -> BandwidthTrack:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedFile:
     """A file of a list."""
 
     line: int
@@ -99,7 +99,7 @@ class CutoffList:
     """A list of files and their cut-offs."""
 
     path: Path
-    files: Mapping[str, Listed]
+    files: Mapping[str, ListedFile]
 
     def assigned(self, inputs: Sequence[tuple[Path, str]]) -> tuple[dict[Path, GivenCutoffs], list[str]]:
         """Find the inputs that are listed.
@@ -114,7 +114,7 @@ class CutoffList:
             UsageError: one listed name means several inputs, or two mean the same.
         """
         assigned: dict[Path, GivenCutoffs] = {}
-        strays: list[str] = []
+        unmatched: list[str] = []
         by_place = _grouped(inputs, lambda path, name: os.path.realpath(path))
         by_name = _grouped(inputs, lambda path, name: os.path.normpath(name))
         by_last = _grouped(inputs, lambda path, name: path.name)
@@ -124,16 +124,16 @@ class CutoffList:
             found = by_place.get(place) or by_name.get(name) or by_last.get(name) or []
             where = f"{self.path}:{listed.line}:1"
             if not found:
-                strays.append(f"{where}: no input is '{file}', so this row changes nothing")
+                unmatched.append(f"{where}: no input is '{file}', so this row changes nothing")
             elif len(found) > 1:
                 raise UsageError(f"{where}: '{file}' may be {found[0]} or {found[1]}: write its path from the list on")
             elif found[0] in assigned:
                 raise UsageError(f"{where}: '{file}' is {found[0]}, which the list has under another name already")
             else:
                 assigned[found[0]] = listed.cutoffs
-        if len(strays) > MOST_STRAYS:
-            strays[MOST_STRAYS:] = [f"{self.path}: {len(strays) - MOST_STRAYS} more rows change nothing"]
-        return assigned, strays
+        if len(unmatched) > MAX_UNMATCHED:
+            unmatched[MAX_UNMATCHED:] = [f"{self.path}: {len(unmatched) - MAX_UNMATCHED} more rows change nothing"]
+        return assigned, unmatched
 
 
 def _grouped(inputs: Iterable[tuple[Path, str]], key: Callable[[Path, str], str]) -> dict[str, list[Path]]:
@@ -163,7 +163,7 @@ def read_cutoffs(path: Path) -> CutoffList:
         raise UsageError(
             f"{path}:1:1: the first line must name the columns: write file,cutoff_hz or file,cutoff_hz,start"
         )
-    files: dict[str, Listed] = {}
+    files: dict[str, ListedFile] = {}
     faults: list[str] = []
     for number, line in enumerate(lines[1:], 2):
         if not line.strip(f" {separator}"):
@@ -186,7 +186,7 @@ Row = Mapping[str, tuple[str, str]]
 """Texts of a row by their columns, each with its place."""
 
 
-def _with_row(before: Listed | None, number: int, row: Row, separator: str) -> Listed:
+def _with_row(before: ListedFile | None, number: int, row: Row, separator: str) -> ListedFile:
     """A file with one more row."""
     cutoff = cutoff_of(_text(row, "cutoff_hz", row["file"][1]), row["cutoff_hz"][1])
     text, where = row.get("start", ("", row["file"][1]))
@@ -194,7 +194,7 @@ def _with_row(before: Listed | None, number: int, row: Row, separator: str) -> L
     if before is None:
         if start:
             raise UsageError(f"{where}: the first row of a file is for its beginning: write 0, or nothing")
-        return Listed(number, () if cutoff is None else (GivenCutoff(0.0, cutoff),))
+        return ListedFile(number, () if cutoff is None else (GivenCutoff(0.0, cutoff),))
     if cutoff is None or not before.cutoffs:
         raise UsageError(f"{row['cutoff_hz'][1]}: 'auto' is for a whole file: write Hz in each row of this file")
     if start <= before.cutoffs[-1].start:
@@ -202,7 +202,7 @@ def _with_row(before: Listed | None, number: int, row: Row, separator: str) -> L
         raise UsageError(
             f"{where}: a file's rows are in order of time: write a start after {last:g} s, where the row before starts"
         )
-    return Listed(before.line, (*before.cutoffs, GivenCutoff(start, cutoff)))
+    return ListedFile(before.line, (*before.cutoffs, GivenCutoff(start, cutoff)))
 
 
 def _text(row: Row, column: str, where: str) -> str:

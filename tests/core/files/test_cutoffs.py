@@ -110,9 +110,9 @@ def assigned(folder: Path, *rows: str) -> tuple[dict[str, float], list[str]]:
     """Which of three inputs below the folder `in` get which cut-off, and the warnings."""
     inputs = [(folder / "in" / name, name) for name in ("a.wav", "deep/a.wav", "deep/b.wav")]
     text = "\n".join(("file,cutoff_hz", *rows))
-    found, strays = read_cutoffs(listed(folder, text)).assigned(inputs)
+    found, unmatched = read_cutoffs(listed(folder, text)).assigned(inputs)
     names = {path.relative_to(folder / "in").as_posix(): given[0].cutoff_hz for path, given in found.items()}
-    return names, [stray.removeprefix(str(folder)) for stray in strays]
+    return names, [sentence.removeprefix(str(folder)) for sentence in unmatched]
 
 
 def test_files_are_found_by_path_from_the_list_by_path_below_the_input_and_by_name(tmp_path):
@@ -124,12 +124,12 @@ def test_files_are_found_by_path_from_the_list_by_path_below_the_input_and_by_na
 
 
 def test_a_row_for_no_input_is_told_and_a_hundred_of_them_in_short(tmp_path):
-    found, strays = assigned(tmp_path, "b.wav,1000", "c.wav,2000")
-    assert found == {"deep/b.wav": 1000} and strays == [
+    found, unmatched = assigned(tmp_path, "b.wav,1000", "c.wav,2000")
+    assert found == {"deep/b.wav": 1000} and unmatched == [
         "/list.csv:3:1: no input is 'c.wav', so this row changes nothing"
     ]
-    _, strays = assigned(tmp_path, *(f"{number}.wav,1000" for number in range(100)))
-    assert len(strays) == 6 and strays[-1] == "/list.csv: 95 more rows change nothing"
+    _, unmatched = assigned(tmp_path, *(f"{number}.wav,1000" for number in range(100)))
+    assert len(unmatched) == 6 and unmatched[-1] == "/list.csv: 95 more rows change nothing"
 
 
 def test_a_name_that_means_two_files_and_a_file_of_two_names_are_refused(tmp_path):
@@ -147,12 +147,12 @@ def test_what_is_written_is_read_back_and_never_written_over(tmp_path):
     odd = tmp_path / 'od"d, name.wav'
     rows = [(odd, 0.0, 3400.4, "a note, as said"), (odd, 81.5004, 16000.0, ""), (tmp_path / "b.wav", 0.0, 8000.0, "x")]
     write_cutoffs(path, rows)
-    found, strays = read_cutoffs(path).assigned([(odd, odd.name), (tmp_path / "b.wav", "b.wav")])
+    found, unmatched = read_cutoffs(path).assigned([(odd, odd.name), (tmp_path / "b.wav", "b.wav")])
     assert found == {
         odd: (GivenCutoff(0.0, 3400.0), GivenCutoff(81.5, 16000.0)),
         tmp_path / "b.wav": (GivenCutoff(0.0, 8000.0),),
     }
-    assert strays == []
+    assert unmatched == []
     before = path.read_bytes()
     with pytest.raises(OutputError, match="exists: it may have been edited"):
         write_cutoffs(path, [])
