@@ -1,7 +1,7 @@
 """Which channel belongs to which loudspeaker: the orders and the names of the file formats.
 
-All audio in this program has, like WAV and FLAC, its channels in the order of `upscaler_core.dsp.SPEAKERS`. libsndfile changes
-the order of Ogg Vorbis and Opus neither in reading nor in writing.
+All audio in this program has, like WAV and FLAC, its channels in the order of `upscaler_core.dsp.SPEAKERS`. libsndfile
+changes the order of Ogg Vorbis and Opus neither in reading nor in writing.
 """
 
 from __future__ import annotations
@@ -42,16 +42,3 @@ def mask_of_layout(layout: Sequence[str]) -> int:
     bits = [SPEAKERS.index(name) if name in SPEAKERS else -1 for name in layout]
     in_order = bits == sorted(set(bits)) and min(bits, default=-1) >= 0
     return sum(1 << bit for bit in bits) if in_order else 0
-
-
-def layout_of_mask_tag(values: Sequence[str], channels: int) -> tuple[str, ...]:
-    """The loudspeakers that a FLAC file's own tag names; empty where it names none."""
-    try:
-        return layout_of_mask(int(values[0], 16), channels) if values else ()
-    except ValueError:
-        return ()
-
-
-def in_words(layout: Sequence[str]) -> str:
-    """Text such as `FL, FR, LFE`."""
-    return ", ".join(layout)

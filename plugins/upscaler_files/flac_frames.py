@@ -1,8 +1,8 @@
 """The frames of a FLAC file, found by their headers.
 
-libsndfile decodes as many samples as the first header states, and no more. So files that were joined, and a number that is too
-small, would lose audio. Where frames are missing in the middle, it loses more than these. The frames' own numbers tell where
-each belongs, and the checksum of a frame's header that it is one: RFC 9639, section 9.1.
+libsndfile decodes as many samples as the first header states, and no more. So files that were joined, and a number that is
+too small, would lose audio. Where frames are missing in the middle, it loses more than these. The frames' own numbers tell
+where each belongs, and the checksum of a frame's header that it is one: RFC 9639, section 9.1.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from upscaler_files.guarded_file import Patch
 
 _BEGIN = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _SYNC = re.compile(rb"\xff[\xf8\xf9][\x10-\xfe][\x00-\xae]", re.DOTALL)
+_MASK = re.compile(rb"WAVEFORMATEXTENSIBLE_CHANNEL_MASK=(0x[0-9a-f]{1,8})", re.IGNORECASE)
 _HEAD = 16  # bytes of the longest frame header
 _PIECE = 1 << 20  # bytes that are read at a time
 _CANDIDATES = 64  # frames that do not fit what came before, and may be the first ones after a gap
@@ -82,18 +83,22 @@ class FlacFile:
     """Samples that the headers state in all; 0 where one does not."""
     bits: int = 0
     """Bits of a sample."""
+    mask: str = ""
+    """The loudspeakers, where a comment names them: a hexadecimal number."""
 
     @property
     def is_plain(self) -> bool:
         """Whether its first header tells all, so that libsndfile can read it as it is."""
-        return len(self.runs) < 2 and not any(run.lost or (self.promised and run.end > self.promised) for run in self.runs)
+        return len(self.runs) < 2 and not any(
+            run.lost or (self.promised and run.end > self.promised) for run in self.runs
+        )
 
 
 def read_frames(file: BinaryIO) -> FlacFile:
     """Find the frames of a FLAC file."""
     begins = list(_begins(file))
     size = file.seek(0, io.SEEK_END)
-    result, promises = FlacFile(), list[int]()
+    result, promises = FlacFile(mask=_mask(file, begins[0]) if begins else ""), list[int]()
     for begin, stop in zip(begins, [*begins[1:], size], strict=True):
         file.seek(begin + 8)
         info = file.read(34)
@@ -117,6 +122,22 @@ def _begins(file: BinaryIO) -> Iterator[int]:
         position += len(data) - len(tail)
         tail = data[-7:]
         file.seek(position)
+
+
+def _mask(file: BinaryIO, begin: int) -> str:
+    """What the comment WAVEFORMATEXTENSIBLE_CHANNEL_MASK says; empty where there is none. RFC 9639, 8.6.2."""
+    position, last = begin + 4, False
+    while not last:
+        file.seek(position)
+        head = file.read(4)
+        if len(head) < 4:
+            return ""
+        last, length = bool(head[0] & 0x80), int.from_bytes(head[1:], "big")
+        if head[0] & 0x7F == 4:
+            found = _MASK.search(file.read(length))
+            return found[1].decode() if found else ""
+        position += 4 + length
+    return ""
 
 
 def _runs(file: BinaryIO, info: bytes, begin: int, stop: int) -> Iterator[FlacRun]:

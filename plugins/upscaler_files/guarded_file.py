@@ -25,10 +25,14 @@ class Patch(NamedTuple):
     ranges: tuple[tuple[int, int], ...] | None = None
 
 
+WHOLE = Patch()
+"""Shows a file as it is."""
+
+
 class GuardedFile:
     """Wraps `file`, of which only what the patch says is visible. Prefix and ranges are for reading only."""
 
-    def __init__(self, file: BinaryIO, patch: Patch = Patch()) -> None:
+    def __init__(self, file: BinaryIO, patch: Patch = WHOLE) -> None:
         self._file = file
         self._prefix, self._skip, self._ranges = patch
         self._ends = list(accumulate(end - start for start, end in self._ranges or ()))  # within all ranges

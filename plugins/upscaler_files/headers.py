@@ -1,9 +1,9 @@
 """The length in a file's header, where libsndfile handles it badly.
 
 If a header promises more audio than there is, libsndfile silently reads what is there. If it promises less, because its
-32 bits have wrapped around or were never brought up to date, libsndfile leaves the rest out. It takes a file whose length was
-never written, because it went through a pipe or the recorder died, for an empty one. And it refuses a CAF file that is cut
-off. So the chunk headers are read here once more: RIFF, RIFX, RF64, Wave64, AIFF, IFF, CAF and Sun AU.
+32 bits have wrapped around or were never brought up to date, libsndfile leaves the rest out. It takes a file whose length
+was never written, because it went through a pipe or the recorder died, for an empty one. And it refuses a CAF file that is
+cut off. So the chunk headers are read here once more: RIFF, RIFX, RF64, Wave64, AIFF, IFF, CAF and Sun AU.
 """
 
 from __future__ import annotations
@@ -14,22 +14,93 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from upscaler_files.guarded_file import Patch
+from upscaler_files.guarded_file import WHOLE, Patch
 
 _MOST_CHUNKS = 10_000  # before the audio; a file of zeros would be a chunk every eight bytes
 _LONGEST_PREFIX = 1 << 24  # bytes of a header that is replaced
 _AUDIO = (b"data", b"SSND", b"BODY")
 _AFTER_AUDIO = {
-    *(b"LIST", b"list", b"id3 ", b"ID3 ", b"bext", b"cue ", b"smpl", b"iXML", b"axml", b"JUNK", b"junk", b"fact", b"PEAK"),
-    *(b"inst", b"plst", b"ltxt", b"levl", b"umid", b"afsp", b"_PMX", b"LGWV", b"DISP", b"acid", b"FLLR", b"PAD ", b"minf"),
-    *(b"elm1", b"regn", b"chna", b"link", b"cart", b"mext", b"qlty", b"slnt", b"labl", b"note", b"strc", b"aXML", b"SNDM"),
-    *(b"MARK", b"INST", b"COMT", b"NAME", b"AUTH", b"(c) ", b"ANNO", b"APPL", b"MIDI", b"AESD", b"SAXL", b"FVER", b"COMM"),
-    *(b"CHAN", b"info", b"uuid", b"mark", b"strg", b"pakt", b"free", b"kuki", b"chan", b"edct", b"summ", b"bexz", b"r64m"),
+    *(
+        b"LIST",
+        b"list",
+        b"id3 ",
+        b"ID3 ",
+        b"bext",
+        b"cue ",
+        b"smpl",
+        b"iXML",
+        b"axml",
+        b"JUNK",
+        b"junk",
+        b"fact",
+        b"PEAK",
+    ),
+    *(
+        b"inst",
+        b"plst",
+        b"ltxt",
+        b"levl",
+        b"umid",
+        b"afsp",
+        b"_PMX",
+        b"LGWV",
+        b"DISP",
+        b"acid",
+        b"FLLR",
+        b"PAD ",
+        b"minf",
+    ),
+    *(
+        b"elm1",
+        b"regn",
+        b"chna",
+        b"link",
+        b"cart",
+        b"mext",
+        b"qlty",
+        b"slnt",
+        b"labl",
+        b"note",
+        b"strc",
+        b"aXML",
+        b"SNDM",
+    ),
+    *(
+        b"MARK",
+        b"INST",
+        b"COMT",
+        b"NAME",
+        b"AUTH",
+        b"(c) ",
+        b"ANNO",
+        b"APPL",
+        b"MIDI",
+        b"AESD",
+        b"SAXL",
+        b"FVER",
+        b"COMM",
+    ),
+    *(
+        b"CHAN",
+        b"info",
+        b"uuid",
+        b"mark",
+        b"strg",
+        b"pakt",
+        b"free",
+        b"kuki",
+        b"chan",
+        b"edct",
+        b"summ",
+        b"bexz",
+        b"r64m",
+    ),
 }
 """Chunks that stand behind the audio in files of this kind: even a last one that is cut off is known by its name."""
 _FILES = {b"RIFF": b"WAVE", b"RF64": b"WAVE", b"RIFX": b"WAVE", b"FORM": b"AIF", b"riff": b""}
 """The beginnings of complete files, and what follows the length there."""
 _OTHER_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
+_FIRST_CHUNK = {b"riff": 40, b"caff": 8}  # bytes before it, where they are not 12
 _TAIL = 1 << 20  # bytes at the end in which chunks behind the audio are looked for
 _PADDING = 1 << 16  # zeros behind the audio that are no audio
 _LEAST = 1_024  # bytes behind the audio that may be audio
@@ -40,7 +111,7 @@ _ROUND = 4_096  # placeholders are often multiples of it
 class Header:
     """What a file's header says about its audio, beside what is there."""
 
-    patch: Patch = Patch()
+    patch: Patch = WHOLE
     """Shows libsndfile the right length; empty where it gets it right by itself."""
     missing: int = 0
     """Bytes of audio that the header promises and the file lacks."""
@@ -190,7 +261,9 @@ def _find_audio(file: BinaryIO, head: bytes, begin: int, size: int) -> _Audio | 
     order: Literal["big", "little"] = "big" if head[:4] == b"RIFX" else "little"
     wide: tuple[int, int] | None = None  # RF64 keeps the true length in its ds64 chunk: its place and value
     frame = mask = 0
-    for name, start, length in _chunks(file, head, size, begin + (40 if head[:4] == b"riff" else 12 - 4 * (head[:4] == b"caff"))):
+    for name, start, length in _chunks(
+        file, head, size, begin + (40 if head[:4] == b"riff" else 12 - 4 * (head[:4] == b"caff"))
+    ):
         if name == b"ds64":
             file.seek(start + 8)
             wide = start + 8, int.from_bytes(file.read(8), "little")
@@ -219,7 +292,9 @@ def _with_length(file: BinaryIO, head: bytes, begin: int, audio: _Audio, length:
     if width == 4 and length >= largest:
         if head[:4] == b"RIFF":
             prefix[position - begin : position - begin + 4] = largest.to_bytes(4, "little")
-            wide = struct.pack("<4sIQQQI", b"ds64", 28, audio.start + length + 28, length, length // max(audio.frame, 1), 0)
+            wide = struct.pack(
+                "<4sIQQQI", b"ds64", 28, audio.start + length + 28, length, length // max(audio.frame, 1), 0
+            )
             return Patch(b"RF64" + largest.to_bytes(4, "little") + b"WAVE" + wide + bytes(prefix[12:]), audio.start)
         length = 0 if head[:4] == b"FORM" else largest  # libsndfile takes these for "to the end"
     order: Literal["big", "little"] = "big" if head[:4] in (b"RIFX", b"FORM", b"caff", b".snd") else "little"

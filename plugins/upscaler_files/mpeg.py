@@ -129,7 +129,9 @@ def read_frames(file: BinaryIO) -> Mp3File:
         count_at = _place_of_count(reader.bytes_at(position, min(frame.length, 200)), frame)
         if part is None or count_at or frame.kind != part.kind:
             head = reader.bytes_at(position, 4)
-            result.parts.append(part := Mp3Part(frame.kind, head, reader.bytes_at(position, frame.length) * bool(count_at)))
+            result.parts.append(
+                part := Mp3Part(frame.kind, head, reader.bytes_at(position, frame.length) * bool(count_at))
+            )
             part.count_at = count_at
         if not count_at:
             part.frames += end <= reader.size

@@ -40,8 +40,8 @@ class Link:
     def patch(self) -> Patch:
         """Shows this stream alone, and an Opus stream with the rate that it is to be decoded at.
 
-        The header of an Opus stream tells the rate that the original had, or nothing. That is for information only: RFC 7845,
-        section 5.1. libsndfile decodes at that rate.
+        The header of an Opus stream tells the rate that the original had, or nothing. That is for information only (RFC 7845,
+        section 5.1), but libsndfile decodes at that rate.
         """
         (start, end), *rest = self.ranges
         place = _HEAD + self.first[26] + 12
@@ -58,6 +58,11 @@ class Link:
     def is_opus(self) -> bool:
         """Whether it is Opus."""
         return self.first[_HEAD + self.first[26] :].startswith(b"OpusHead")
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether its channels are those of no loudspeakers: an Opus stream of another mapping family than 0 and 1."""
+        return self.is_opus and self.first[_HEAD + self.first[26] + 18 :][:1] not in (b"\0", b"\1")
 
     def add(self, page: bytes, start: int, end: int) -> None:
         """Take the next page of the audio stream. Of FLAC only the contents count, which libsndfile reads as a FLAC file."""
@@ -116,11 +121,11 @@ def _pages(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
         lacing = file.read(head[26])
         page = head + lacing + file.read(sum(lacing))
         end = position + len(page)
-        if head.startswith(b"OggS") and len(lacing) == head[26] and end == position + _HEAD + head[26] + sum(lacing):
-            if checksum(page[:22] + bytes(4) + page[26:]) == page[22:26]:
-                yield position, end, page
-                position = end
-                continue
+        whole = head.startswith(b"OggS") and len(lacing) == head[26] and len(page) == _HEAD + head[26] + sum(lacing)
+        if whole and checksum(page[:22] + bytes(4) + page[26:]) == page[22:26]:
+            yield position, end, page
+            position = end
+            continue
         found = _find_page(file, position + 1, size)
         if found < size or head.startswith(b"OggS"):  # what follows the last page is no page
             yield position, found, b""

@@ -59,16 +59,19 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
         self._structure = structure = structure_of(path)
         with _Decoder(path, structure.parts[0].patch) as decoder:
             first = (decoder.sound.samplerate, decoder.sound.channels)
-            self._order = _order(decoder)
+            self._order = _order(decoder.sound, structure.mask)
             texts = decoder.sound.copy_metadata() or _texts(path)
             self.info = _describe(decoder.sound, texts, structure.mask)
         self._parts = [(part, frames) for part, frames in _lengths(path, structure.parts, first) if frames is not None]
         left_out = len(structure.parts) - len(self._parts)
         if left_out:
             others = "1 part" if left_out == 1 else f"{left_out:,} parts"
-            structure.losses.append(f"{others} of it with another rate or number of channels cannot be read with the rest")
+            structure.losses.append(
+                f"{others} of it with another rate or number of channels cannot be read with the rest"
+            )
         if len(self._parts) > 1 or structure.parts[0].lost:
-            self.info = replace(self.info, frames=sum(part.lost + frames for part, frames in self._parts))
+            frames = sum(part.lost + frames for part, frames in self._parts)
+            self.info = replace(self.info, frames=frames if frames < _UNKNOWN else None)
         self.damage: str | None = "; ".join(structure.losses) or None
         self.silenced = 0
 
@@ -174,7 +177,7 @@ class _DecodedPart:
 
 
 def _lengths(path: Path, parts: Sequence[Part], first: tuple[int, int]) -> Iterator[tuple[Part, int | None]]:
-    """Each part with the samples that it holds; None for those of another rate or number of channels, or that are damaged."""
+    """Each part with the samples that it holds; None for one of another rate or number of channels, or that is damaged."""
     for index, part in enumerate(parts):
         try:
             with _Decoder(path, part.patch) as decoder:
@@ -185,14 +188,15 @@ def _lengths(path: Path, parts: Sequence[Part], first: tuple[int, int]) -> Itera
             yield part, None
 
 
-def _order(decoder: _Decoder) -> NDArray[np.intp] | slice:
+def _order(sound: sf.SoundFile, mask: int | None) -> NDArray[np.intp] | slice:
     """Which of libsndfile's channels is which of ours."""
-    order = VORBIS_ORDER.get(decoder.sound.channels) if decoder.sound.subtype in ("VORBIS", "OPUS") else None
+    vorbis = sound.subtype in ("VORBIS", "OPUS") and mask is None
+    order = VORBIS_ORDER.get(sound.channels) if vorbis else None
     return slice(None) if order is None else np.argsort(order)
 
 
-class _ForwardOnly(sf.SoundFile):
-    """A file in which soundfile does not seek after each read, as that fails where a FLAC file's first frames are missing."""
+class _ForwardOnly(sf.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A file in which soundfile does not seek after each read: that fails where a FLAC file's first frames are missing."""
 
     def seekable(self) -> bool:
         """False, whatever libsndfile says."""
@@ -261,7 +265,7 @@ def _texts(path: Path) -> dict[str, str]:
         return {}
 
 
-def _describe(sound: sf.SoundFile, texts: dict[str, str], mask: int) -> AudioInfo:
+def _describe(sound: sf.SoundFile, texts: dict[str, str], mask: int | None) -> AudioInfo:
     if sound.frames <= 0:
         raise InputError("it holds no audio")
     if sound.samplerate not in RATES:
@@ -283,8 +287,8 @@ def _describe(sound: sf.SoundFile, texts: dict[str, str], mask: int) -> AudioInf
     )
 
 
-def _layout(sound: sf.SoundFile, mask: int) -> tuple[str, ...]:
+def _layout(sound: sf.SoundFile, mask: int | None) -> tuple[str, ...]:
     """The loudspeakers, as far as the file or its format says them."""
-    if sound.format == "FLAC" or sound.subtype in ("VORBIS", "OPUS"):
+    if mask is None and (sound.format == "FLAC" or sound.subtype in ("VORBIS", "OPUS")):
         return default_layout(sound.channels)
-    return layout_of_mask(mask, sound.channels)
+    return layout_of_mask(mask or 0, sound.channels)

@@ -1,7 +1,7 @@
 """What a file is made of: parts that are decoded one after the other, and what is wrong with them.
 
-A file can hold several recordings one after the other: chained Ogg, joined MP3, FLAC, WAV and AIFF. libsndfile reads the first
-one. So each part becomes a file of its own here, by a patch.
+A file can hold several recordings one after the other: chained Ogg, joined MP3, FLAC, WAV and AIFF. libsndfile reads the
+first one. So each part becomes a file of its own here, by a patch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from upscaler_core import InputError
 from upscaler_files import flac_frames, headers, mpeg, ogg_pages
-from upscaler_files.guarded_file import Patch
+from upscaler_files.guarded_file import WHOLE, Patch
 
 _MOST_PARTS = 10_000
 """Parts of a file that are read."""
@@ -25,7 +25,7 @@ _FLAC_BITS = 24
 class Part:
     """What is decoded by itself."""
 
-    patch: Patch = Patch()
+    patch: Patch = WHOLE
     lost: int = 0
     """Samples that are missing in front of it, in place of which there is silence."""
     after: Callable[[int], tuple[Patch, int] | None] | None = None
@@ -41,8 +41,8 @@ class Structure:
     """What is wrong, but does not keep any audio from being read; sentences without a full stop."""
     losses: list[str] = field(default_factory=list)
     """What keeps audio from being read."""
-    mask: int = 0
-    """The loudspeakers, as WAVE_FORMAT_EXTENSIBLE states them; 0 = none."""
+    mask: int | None = None
+    """The loudspeakers, as WAVE_FORMAT_EXTENSIBLE states them; None where the file says nothing beside its channel count."""
     known: bool = True
     """Whether its kind was recognised."""
 
@@ -68,7 +68,9 @@ def structure_of(path: Path) -> Structure:
 
 
 def _of_ogg(found: ogg_pages.OggFile) -> Structure:
-    structure = Structure([Part(link.patch) for link in found.links[:_MOST_PARTS]] or [Part()])
+    discrete = any(link.is_discrete for link in found.links)
+    parts = [Part(link.patch) for link in found.links[:_MOST_PARTS]]
+    structure = Structure(parts or [Part()], mask=0 if discrete else None)
     if not found.complete:
         structure.faults.append("it lacks its end mark, so it may be cut off")
     if found.lost:
@@ -79,9 +81,10 @@ def _of_ogg(found: ogg_pages.OggFile) -> Structure:
 def _of_flac(found: flac_frames.FlacFile) -> Structure:
     if found.bits > _FLAC_BITS:
         raise InputError(f"it is {found.bits}-bit FLAC, and up to {_FLAC_BITS} bits are read")
+    mask = int(found.mask, 16) if found.mask else None
     if found.is_plain:
-        return Structure([Part(after=run.after) for run in found.runs] or [Part()])
-    structure = Structure([Part(run.patch, run.lost, run.after) for run in found.runs[:_MOST_PARTS]])
+        return Structure([Part(after=run.after) for run in found.runs] or [Part()], mask=mask)
+    structure = Structure([Part(run.patch, run.lost, run.after) for run in found.runs[:_MOST_PARTS]], mask=mask)
     if lost := sum(run.lost for run in found.runs):
         structure.losses.append(f"{lost:,} samples of it are missing")
     read = sum(run.frames + run.lost for run in found.runs)
@@ -92,9 +95,10 @@ def _of_flac(found: flac_frames.FlacFile) -> Structure:
 
 
 def _of_mp3(found: mpeg.Mp3File) -> Structure:
-    first, *more = found.parts or [None]
-    plain = first is None or (not more and not found.holes and first.promised == first.frames)
-    structure = Structure([Part()] if plain else [Part(part.patch) for part in found.parts[:_MOST_PARTS]])
+    plain = not found.holes and [part.promised for part in found.parts] == [part.frames for part in found.parts[:1]]
+    structure = Structure(
+        [Part()] if plain or not found.parts else [Part(part.patch) for part in found.parts[:_MOST_PARTS]]
+    )
     if found.holes:
         places = _count(found.holes, "place")
         structure.losses.append(f"{found.left_out:,} bytes in {places} of it are no MP3 audio and were left out")
@@ -106,7 +110,7 @@ def _of_chunks(file: BinaryIO) -> Structure:
     while len(structure.parts) < _MOST_PARTS:
         header = headers.read_header(file, begin)
         structure.parts.append(Part(header.patch))
-        structure = replace(structure, mask=structure.mask or header.mask, known=header.known)
+        structure = replace(structure, mask=structure.mask or header.mask or None, known=header.known)
         if header.missing:
             missing = f"it is cut off: {header.missing:,} bytes of audio that its header promises are missing"
             structure.faults.append(missing)

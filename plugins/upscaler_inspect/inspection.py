@@ -138,7 +138,7 @@ def inspect(
         survey = detector.survey(info.rate)
         spectrogram = Spectrogram(info.rate)
         takers: list[Taker] = [*([] if given else [survey]), *([spectrogram] if picture else [])]
-        levels = measure_levels(tapped(recording.blocks(), takers), info.rate, full_scale)
+        levels = measure_levels(tapped(recording.blocks(), takers), info.rate, full_scale, info.layout)
         track = given or survey.finish()
         inspection = Inspection(path, info, levels, track, recording.damage, given=given is not None)
         return inspection, spectrogram.finish()[0] if picture else None

@@ -167,7 +167,7 @@ def energy(x: Tensor, taps: Tensor, context: int, segment: int, weights: Tensor)
 
 
 def channel_weights(channels: int, layout: Sequence[str] = ()) -> Tensor:
-    """How loud each channel counts: by its loudspeaker, or else by what the number of channels usually means; `[channel]`."""
+    """How loud each channel counts: by its loudspeaker, or else by what that many channels usually mean; `[channel]`."""
     known = layout if len(layout) == channels else default_layout(channels)
     return torch.tensor(loudness_weights(known) or [1.0] * channels, dtype=torch.float64)
 
