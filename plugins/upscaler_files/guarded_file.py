@@ -14,6 +14,9 @@ from itertools import accumulate
 from typing import BinaryIO, NamedTuple
 
 
+_FARTHEST = 1 << 43  # bytes; wrong headers lead libsndfile beyond what a file system takes
+
+
 class Patch(NamedTuple):
     """What libsndfile gets to see of a file: `prefix` instead of the first `skip` bytes, and then the rest.
 
@@ -112,6 +115,6 @@ class GuardedFile:
         elif whence == io.SEEK_END:
             offset += self._file.seek(0, io.SEEK_END) + shift
         if self._ranges is None:  # otherwise reading finds the place
-            self._file.seek(max(offset - shift, 0))
+            self._file.seek(min(max(offset - shift, 0), _FARTHEST))
         self._position = offset
         return offset

@@ -261,9 +261,7 @@ def _find_audio(file: BinaryIO, head: bytes, begin: int, size: int) -> _Audio | 
     order: Literal["big", "little"] = "big" if head[:4] == b"RIFX" else "little"
     wide: tuple[int, int] | None = None  # RF64 keeps the true length in its ds64 chunk: its place and value
     frame = mask = 0
-    for name, start, length in _chunks(
-        file, head, size, begin + (40 if head[:4] == b"riff" else 12 - 4 * (head[:4] == b"caff"))
-    ):
+    for name, start, length in _chunks(file, head, size, begin + _FIRST_CHUNK.get(head[:4], 12)):
         if name == b"ds64":
             file.seek(start + 8)
             wide = start + 8, int.from_bytes(file.read(8), "little")

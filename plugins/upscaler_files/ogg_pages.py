@@ -40,8 +40,8 @@ class Link:
     def patch(self) -> Patch:
         """Shows this stream alone, and an Opus stream with the rate that it is to be decoded at.
 
-        The header of an Opus stream tells the rate that the original had, or nothing. That is for information only (RFC 7845,
-        section 5.1), but libsndfile decodes at that rate.
+        The header of an Opus stream tells the rate that the original had, or nothing. That is for information only (RFC
+        7845, section 5.1), but libsndfile decodes at that rate.
         """
         (start, end), *rest = self.ranges
         place = _HEAD + self.first[26] + 12

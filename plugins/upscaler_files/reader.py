@@ -20,7 +20,7 @@ from torch import Tensor
 from upscaler_core import AudioInfo, InputError, Options
 from upscaler_core.dsp import default_layout
 from upscaler_files.channels import VORBIS_ORDER, layout_of_mask
-from upscaler_files.guarded_file import GuardedFile, Patch
+from upscaler_files.guarded_file import WHOLE, GuardedFile, Patch
 from upscaler_files.structure import Part, structure_of
 
 RATES = range(1_000, 768_001)
@@ -60,7 +60,9 @@ class SoundFileSource(AbstractContextManager["SoundFileSource"]):
         with _Decoder(path, structure.parts[0].patch) as decoder:
             first = (decoder.sound.samplerate, decoder.sound.channels)
             self._order = _order(decoder.sound, structure.mask)
-            texts = decoder.sound.copy_metadata() or _texts(path)
+            texts = decoder.sound.copy_metadata()
+            if not texts and structure.parts[0].patch != WHOLE:
+                texts = _texts(path)
             self.info = _describe(decoder.sound, texts, structure.mask)
         self._parts = [(part, frames) for part, frames in _lengths(path, structure.parts, first) if frames is not None]
         left_out = len(structure.parts) - len(self._parts)
@@ -258,7 +260,7 @@ class _Decoder(AbstractContextManager["_Decoder"]):
 def _texts(path: Path) -> dict[str, str]:
     """The texts in a file as it is: a patch may leave them out."""
     try:
-        with _Decoder(path, Patch()) as decoder:
+        with _Decoder(path, WHOLE) as decoder:
             texts: dict[str, str] = decoder.sound.copy_metadata()
             return texts
     except InputError:
