@@ -114,7 +114,8 @@ class GuardedFile:
             offset += len(self._prefix) + sum(self._ends[-1:])
         elif whence == io.SEEK_END:
             offset += self._file.seek(0, io.SEEK_END) + shift
+        offset = min(offset, _FARTHEST)
         if self._ranges is None:  # otherwise reading finds the place
-            self._file.seek(min(max(offset - shift, 0), _FARTHEST))
+            self._file.seek(max(offset - shift, 0))
         self._position = offset
         return offset

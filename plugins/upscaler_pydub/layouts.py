@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _NAMED = {
     "mono": "FC",
     "stereo": "FL FR",
@@ -35,8 +37,9 @@ _NAMED = {
 def speakers(layout: str, channels: int) -> tuple[str, ...]:
     """The loudspeakers of a layout, in order; empty where it is unknown.
 
-    >>> speakers("2.1", 3), speakers("FL+FR+LFE", 3), speakers("3 channels", 3)
+    >>> speakers("2.1", 3), speakers("3 channels (FL+FR+LFE)", 3), speakers("3 channels", 3)
     (('FL', 'FR', 'LFE'), ('FL', 'FR', 'LFE'), ())
     """
-    names = tuple(_NAMED[layout].split() if layout in _NAMED else layout.split("+") if "+" in layout else ())
+    listed = re.fullmatch(r"(?:\d+ channels )?\(?([A-Z0-9]+(?:\+[A-Z0-9]+)*)\)?", layout)
+    names = tuple(_NAMED[layout].split() if layout in _NAMED else listed[1].split("+") if listed else ())
     return names if len(names) == channels else ()
