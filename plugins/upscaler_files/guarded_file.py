@@ -13,7 +13,6 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import BinaryIO, NamedTuple
 
-
 _FARTHEST = 1 << 43  # bytes; wrong headers lead libsndfile beyond what a file system takes
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from files.test_reader import RATE, all_samples, encoded, music, opened
+
 from upscaler_core import InputError
 
 ONE, TWO = music(RATE), music(RATE, seed=1)

@@ -133,7 +133,7 @@ class Recording(AbstractContextManager["Recording"]):
         self._opened, self._note, self._refusals = opened, note, tuple(refusals)
         self._source = opened.__enter__()
         self.info = complete_tags(self._source.info, path)
-        self.damage: str | None = self._source.damage
+        self.damage: str | None = getattr(self._source, "damage", None)
         """After a pass: what is missing or broken, in a sentence without a full stop. None for an undamaged file."""
         self.silenced_share = 0.0
         """After a pass: the share of it that could not be decoded and is silence now, 0 … 1."""

@@ -50,4 +50,6 @@ def test_layouts() -> None:
     assert all(set(default_layout(channels)) <= set(SPEAKERS) and len(default_layout(channels)) == channels
                for channels in range(1, 9))  # fmt: skip
     assert default_layout(9) == ()
-    assert same_layout(["FL", "FR", "SL", "SR"], default_layout(4)) and not same_layout(["FL", "FR", "LFE"], ["FL", "FR", "FC"])
+    assert same_layout(["FL", "FR", "SL", "SR"], default_layout(4)) and not same_layout(
+        ["FL", "FR", "LFE"], ["FL", "FR", "FC"]
+    )
