@@ -121,8 +121,6 @@ class Header:
     """The loudspeakers of a WAVE_FORMAT_EXTENSIBLE, a bit each; 0 where it names none."""
     joined: int | None = None
     """Where a second complete file begins in this one; None where none does."""
-    known: bool = True
-    """Whether there is a chunk of audio."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ def read_header(file: BinaryIO, begin: int = 0) -> Header:
     head = file.read(40)
     audio = _find_audio(file, head, begin, size)
     if audio is None:
-        return Header(Patch(skip=begin), known=False)
+        return Header(Patch(skip=begin))
     rest = _Rest(file, head, audio, size)
     if rest.length_is_unknown:
         return Header(_with_length(file, head, begin, audio, rest.end - audio.start), mask=audio.mask)

@@ -43,8 +43,6 @@ class Structure:
     """What keeps audio from being read."""
     mask: int | None = None
     """The loudspeakers, as WAVE_FORMAT_EXTENSIBLE states them; None where the file says nothing beside its channel count."""
-    known: bool = True
-    """Whether its kind was recognised."""
 
 
 def structure_of(path: Path) -> Structure:
@@ -55,16 +53,16 @@ def structure_of(path: Path) -> Structure:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        file.seek(mpeg.tag_length(file.read(32)))
+        tag = mpeg.tag_length(file.read(32))
+        file.seek(tag)
         magic = file.read(4)
         if magic == b"OggS":
             return _of_ogg(ogg_pages.read_pages(file))
         if magic == b"fLaC":
             return _of_flac(flac_frames.read_frames(file))
-        structure = _of_chunks(file)
-        if magic[:1] == b"\xff" or not structure.known:
+        if magic[:1] == b"\xff" or tag:
             return _of_mp3(mpeg.read_frames(file))
-        return structure
+        return _of_chunks(file)
 
 
 def _of_ogg(found: ogg_pages.OggFile) -> Structure:
@@ -110,7 +108,7 @@ def _of_chunks(file: BinaryIO) -> Structure:
     while len(structure.parts) < _MOST_PARTS:
         header = headers.read_header(file, begin)
         structure.parts.append(Part(header.patch))
-        structure = replace(structure, mask=structure.mask or header.mask or None, known=header.known)
+        structure = replace(structure, mask=structure.mask or header.mask or None)
         if header.missing:
             missing = f"it is cut off: {header.missing:,} bytes of audio that its header promises are missing"
             structure.faults.append(missing)
