@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Generic, TypeVar
 
 from upscaler_core import AudioInfo, Options, OutputError
+from upscaler_core.dsp import default_layout, same_layout
 from upscaler_files.quantize import Quantizer
 from upscaler_files.sink import Encoder, FileSink
 
@@ -31,6 +33,14 @@ class FileExporter(ABC, Generic[FormatOptions]):
     @abstractmethod
     def encoder(self, file: BinaryIO, rate: int, channels: int, source: AudioInfo) -> Encoder:
         """Begin the opened file. Of the source, its bits, tags and pictures count."""
+
+    def layout_warning(self, layout: Sequence[str]) -> str | None:
+        """What becomes of loudspeakers that the format cannot name; None where it can."""
+        meant = default_layout(len(layout))
+        if not layout or same_layout(layout, meant):
+            return None
+        names = f"the loudspeakers {', '.join(layout)} cannot be named in this format"
+        return f"{names}: players take them for {', '.join(meant)}; write FLAC or WAV to keep them"
 
     def quantizer(self, rate: int, source: AudioInfo, seed: int) -> Quantizer | None:
         """What makes integers of the samples; None for an encoder that takes floats."""

@@ -19,10 +19,10 @@ from upscaler_core.files import basic_tags, tag_ogg
 from upscaler_files.channels import VORBIS_ORDER
 from upscaler_files.encoder import SoundFileEncoder
 from upscaler_files.exporter import FileExporter
+from upscaler_files.ogg_pages import checksum
 from upscaler_files.options import OggOptions
 
 _HIGHEST = 192_000  # Hz; libvorbis has settings up to 200,000, and libsndfile crashes above
-_MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class OggExporter(FileExporter[OggOptions]):
@@ -80,11 +80,3 @@ def renumber(file: BinaryIO, serial: int) -> None:
         file.write(page[:26])
         position += len(page)
         file.seek(position)
-
-
-def checksum(page: bytes | bytearray) -> bytes:
-    """The checksum of a page whose own checksum is zeros, as it stands in the file.
-
-    It is zlib's CRC-32 with every byte's bits mirrored, and without the inversions before and after.
-    """
-    return (zlib.crc32(page.translate(_MIRROR), 0xFFFFFFFF) ^ 0xFFFFFFFF).to_bytes(4, "big").translate(_MIRROR)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upscaler_core import AudioInfo
+from upscaler_core.dsp import SPEAKERS, default_layout
 from upscaler_core.files import basic_tags, id3_tag
+from upscaler_files.channels import mask_of_layout
 from upscaler_files.exporter import FileExporter
 from upscaler_files.options import WavOptions
 from upscaler_files.quantize import Quantizer, quantizer_for
@@ -58,7 +61,15 @@ class WavExporter(FileExporter[WavOptions]):
         """Write basic tags before the samples, and all tags after them."""
         id3 = id3_tag(source)
         tail = _chunk(b"id3 ", id3) if id3 else b""
-        return WavEncoder(file, rate, channels, self._bits(source), basic_tags(source), tail)
+        mask = mask_of_layout(source.layout) if len(source.layout) == channels else 0
+        return WavEncoder(file, rate, channels, self._bits(source), basic_tags(source), tail, mask)
+
+    def layout_warning(self, layout: Sequence[str]) -> str | None:
+        """What becomes of loudspeakers that have no bit in a mask; None where all have one."""
+        unknown = [name for name in layout if name not in SPEAKERS]
+        if not layout or mask_of_layout(layout):
+            return None
+        return f"the loudspeakers {', '.join(unknown or layout)} cannot be named in WAV, so that no channel has a name there"
 
     def _bits(self, source: AudioInfo) -> int | None:
         """Bits of an integer sample; None for 32-bit float."""
@@ -79,17 +90,25 @@ class WavEncoder:
         bits: 16, 24 or 32, or None for 32-bit float.
         texts: basic tags.
         tail: chunks that come after the samples.
+        mask: the loudspeakers, a bit each; 0 = unknown.
     """
 
     def __init__(
-        self, file: BinaryIO, rate: int, channels: int, bits: int | None, texts: dict[str, str], tail: bytes = b""
+        self,
+        file: BinaryIO,
+        rate: int,
+        channels: int,
+        bits: int | None,
+        texts: dict[str, str],
+        tail: bytes = b"",
+        mask: int = 0,
     ) -> None:
         self._file = file
         self._tail = tail
         self._bytes = (bits or 32) // 8
         self._frame = self._bytes * channels
         self._written = 0
-        form, fact = _format(rate, channels, bits), b""
+        form, fact = _format(rate, channels, bits, mask), b""
         if bits is None:  # a format other than integer PCM has to state its length once more
             fact = _chunk(b"fact", struct.pack("<I", _LIMIT))
         head = b"RIFF" + struct.pack("<I", _LIMIT) + b"WAVE" + _chunk(b"JUNK", bytes(28)) + _chunk(b"fmt ", form)
@@ -135,14 +154,14 @@ class WavEncoder:
         self._file.write(data)
 
 
-def _format(rate: int, channels: int, bits: int | None) -> bytes:
-    """The contents of `fmt `: plain up to two channels, beyond that extensible, without an assignment to loudspeakers."""
+def _format(rate: int, channels: int, bits: int | None, mask: int) -> bytes:
+    """The contents of `fmt `: plain for one and two channels that are nothing else than mono and stereo, else extensible."""
     tag, width = (_FLOAT, 32) if bits is None else (_PCM, bits)
     plain = struct.pack(
         "<HIIHH", channels, rate, min(rate * channels * width // 8, _LIMIT), channels * width // 8, width
     )
-    if channels > 2:
-        return struct.pack("<H", _EXTENSIBLE) + plain + struct.pack("<HHIH", 22, width, 0, tag) + _GUID
+    if channels > 2 or mask not in (0, mask_of_layout(default_layout(channels))):
+        return struct.pack("<H", _EXTENSIBLE) + plain + struct.pack("<HHIH", 22, width, mask, tag) + _GUID
     return struct.pack("<H", tag) + plain + (b"\0\0" if bits is None else b"")
 
 

@@ -138,7 +138,8 @@ def inspect(
         survey = detector.survey(info.rate)
         spectrogram = Spectrogram(info.rate)
         analyzers: list[BlockAnalyzer] = [*([] if given else [survey]), *([spectrogram] if picture else [])]
-        levels = measure_levels(analyzed_by(analyzers, recording.blocks()), info.rate, full_scale)
+        stream = analyzed_by(analyzers, recording.blocks())
+        levels = measure_levels(stream, info.rate, full_scale, info.layout)
         track = given or survey.finish()
         inspection = Inspection(path, info, levels, track, recording.damage, given=given is not None)
         return inspection, spectrogram.finish()[0] if picture else None

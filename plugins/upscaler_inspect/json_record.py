@@ -25,6 +25,7 @@ def record(result: Inspection) -> dict[str, Any]:
         "format": info.format,
         "rate_hz": info.rate,
         "channels": info.channels,
+        "layout": list(info.layout),
         "frames": levels.frames,
         "seconds": result.seconds,
         "bits": info.bits,

@@ -39,6 +39,8 @@ def _rows(result: Inspection) -> Iterator[tuple[str, str]]:
     """Names and values, as markup. A row without a name goes on with the one above."""
     info, levels = result.info, result.levels
     channels = {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels")
+    if info.channels > 2 and info.layout:
+        channels += f" ({' '.join(info.layout)})"
     loudness = "not measurable" if levels.loudness is None else f"{levels.loudness:.1f} LUFS"
     yield "format", f"{escape(info.format)}, {info.rate / 1000:g} kHz, {channels}, {clock(result.seconds)}"
     yield "level", f"peak {levels.peak_db:.1f} dBFS, true peak {levels.true_peak_db:.1f} dBTP, {loudness}"

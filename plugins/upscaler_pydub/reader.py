@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from upscaler_core import AudioInfo, InputError, Options
-from upscaler_pydub import programs
+from upscaler_pydub import layouts, programs
 
 RATES = range(1_000, 768_001)
 """Sample rates that a header can truly state, Hz."""
@@ -135,6 +135,8 @@ def _describe(probed: Mapping[str, Any], unedited: Mapping[str, Any] | None) -> 
         raise InputError("ffmpeg does not know the coding of its sound track")
     if not rate or not channels:
         raise InputError("ffmpeg finds no audio in it that can be decoded")
+    while codec.startswith("dsd_") and rate not in RATES and rate > 0:  # ffmpeg makes an eighth of DSD's bit rate of it
+        rate //= 2
     if rate not in RATES:
         raise InputError(f"its header claims a sample rate of {rate:,} Hz; 1,000 to 768,000 Hz can be true")
     if channels > CHANNELS:
@@ -149,6 +151,7 @@ def _describe(probed: Mapping[str, Any], unedited: Mapping[str, Any] | None) -> 
         bits=bits,
         floating=bits is not None and stream.get("sample_fmt", "").startswith(("flt", "dbl")),
         tags=_tags({**container.get("tags", {}), **stream.get("tags", {})}),
+        layout=layouts.speakers(stream.get("channel_layout", ""), channels),
     )
 
 

@@ -23,7 +23,8 @@ from upscaler_core.files import open_recording
 from upscaler_core.files.tags.reading import complete_tags
 from upscaler_files import plugin
 from upscaler_files.mp3 import Mp3Exporter
-from upscaler_files.ogg import OggExporter, checksum, renumber
+from upscaler_files.ogg import OggExporter, renumber
+from upscaler_files.ogg_pages import checksum
 from upscaler_files.options import Mp3Options, OggOptions
 from upscaler_files.reader import SoundFileReader
 

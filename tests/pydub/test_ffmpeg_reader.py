@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import warnings
@@ -280,3 +281,46 @@ def test_every_speaker_of_ffmpegs_own_ogg_files_keeps_its_place(channels, name, 
     subprocess.run([*words, "-c:a", *coder, tmp_path / name], check=True)
     decoded = decode(tmp_path / name)[0].numpy()[:, :48_000]
     assert np.abs(np.fft.rfft(decoded)).argmax(1).tolist() == hertz.tolist()
+
+
+# What the other reader cannot reach
+
+
+@needs_ffmpeg
+def test_a_damaged_file_is_read_by_whichever_reader_finds_more(music, tmp_path):
+    """An Ogg file that goes on in mono: libsndfile's reader leaves that out, ffmpeg makes stereo of it."""
+    for name, channels in (("one.ogg", 2), ("two.ogg", 1)):
+        encode(tmp_path / name, "-c:a", "libvorbis", "-ac", str(channels), source=music[0])
+    path = tmp_path / "both.ogg"
+    path.write_bytes((tmp_path / "one.ogg").read_bytes() + (tmp_path / "two.ogg").read_bytes())
+    decoded, source = decode(path)
+    assert source.info.channels == 2
+    assert abs(decoded.shape[-1] - 2 * LENGTH) < 5_000
+    assert torch.equal(decoded, decode(path, block=1_000)[0])
+    assert "it was read by pydub/ffmpeg, which finds more of it than files/soundfile" in source.damage
+
+
+@needs_ffmpeg
+def test_dsd256_is_read_at_half_of_ffmpegs_rate(tmp_path):
+    rate, blocks = 11_289_600, 2 * 40
+    data = bytes([0x69]) * (4_096 * blocks)  # silence, as DSD has it
+    form = struct.pack("<QIIIIIIQII", 52, 1, 0, 2, 2, rate, 1, len(data) * 8 // 2, 4_096, 0)
+    body = b"fmt " + form + b"data" + struct.pack("<Q", 12 + len(data)) + data
+    (tmp_path / "x.dsf").write_bytes(b"DSD " + struct.pack("<QQQ", 28, 28 + len(body), 0) + body)
+    decoded, source = decode(tmp_path / "x.dsf")
+    assert source.info.rate == rate // 16
+    assert abs(decoded.shape[-1] - len(data) * 8 // 2 // 16) < 100
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("layout", "names"),
+    [
+        *[("2.1", "FL FR LFE"), ("3.1", "FL FR FC LFE"), ("4.0", "FL FR FC BC"), ("quad", "FL FR BL BR")],
+        *[("5.1(side)", "FL FR FC LFE SL SR"), ("6.1", "FL FR FC LFE BC SL SR"), ("FL+FR+TC", "FL FR TC")],
+        ("7.1(wide)", "FL FR FC LFE BL BR FLC FRC"),
+    ],
+)
+def test_loudspeakers_come_by_their_names(layout, names, tmp_path):
+    words = ["-f", "lavfi", "-i", f"anullsrc=channel_layout={layout}:sample_rate={RATE}:d=1", "-c:a", "wavpack"]
+    assert decode(encode(tmp_path / "x.wv", *words))[1].info.layout == tuple(names.split())

@@ -37,7 +37,7 @@ This page is the real `--help` of every command. Components that plugins add app
 | exit code | meaning |
 |---|---|
 | 0 | all done |
-| 1 | some files failed while the others are finished; what cannot be written in the asked format is that file's failure |
+| 1 | some files failed, or more than 5 % of one is silence because it is damaged; the others are finished |
 | 2 | what was typed |
 | 3 | the pipeline file |
 | 4 | no input, or no checkpoint, could be read |

@@ -26,8 +26,8 @@ from upscaler_core.processes import safe_path
 
 HELP = "Audio super-resolution: any recording in, a full-band file at 44.1 to 384 kHz out. Every part is a plugin."
 EPILOG = (
-    "Exit codes: 0 all done; 1 some files failed, the others are finished; 2 what you typed; 3 the pipeline file; "
-    "4 no input could be read; 5 an optional dependency is missing; 130 interrupted."
+    "Exit codes: 0 all done; 1 some files failed or are damaged, the others are finished; 2 what you typed; "
+    "3 the pipeline file; 4 no input could be read; 5 an optional dependency is missing; 130 interrupted."
 )
 
 

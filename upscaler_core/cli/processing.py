@@ -145,7 +145,13 @@ def _events(
 def summary(counter: ResultCounter, pipeline: PipelineSpec, dry_run: bool) -> dict[str, Any]:
     """The `--json` object."""
     status = {Finished: "would be done" if dry_run else "done", Skipped: "skipped", Failed: "failed"}
-    files = [{"status": status[type(result)], **asdict(result)} for result in counter.results]
+    files = [
+        {
+            "status": "damaged" if isinstance(result, Finished) and result.damaged else status[type(result)],
+            **asdict(result),
+        }
+        for result in counter.results
+    ]
     for file in files:
         for key in ("source", "target"):
             if key in file:

@@ -142,7 +142,12 @@ class Renderer:
             self.out.print(_table([_row(result, dry_run) for result in counter.results]))
             self._show_doubts(counter.results)
         verb = "would be done" if dry_run else "done"
-        counts = [f"{counter.done} {verb}", f"{counter.failed.total()} failed", f"{counter.skipped} skipped"]
+        counts = [
+            f"{counter.done - counter.damaged} {verb}",
+            f"{counter.damaged} damaged",
+            f"{counter.failed.total()} failed",
+            f"{counter.skipped} skipped",
+        ]
         elapsed = time.monotonic() - self.start
         total = ", ".join(count for count in counts if not count.startswith("0 ")) or "nothing to do"
         if counter.done and not dry_run:
@@ -222,6 +227,8 @@ def _row(result: Result, dry_run: bool) -> tuple[str, ...]:
 
 def _added(result: Finished) -> str:
     restored = [segment for segment in result.segments if segment.added]
+    if result.damaged:
+        return f"damaged: {100 * result.silenced_share:.0f} % is silence"
     if result.added and len(restored) < len(result.segments):
         return f"restored in {len(restored)} of {len(result.segments)} parts"
     if result.added:

@@ -23,6 +23,8 @@ class ResultCounter:
         self.done = self.skipped = 0
         self.seconds = 0.0
         """Seconds of audio in the files that are done."""
+        self.damaged = 0
+        """Files that are done, but a good part of which is silence, because it could not be decoded."""
         self.failed: Counter[int] = Counter()
         """How many files failed, by exit code."""
 
@@ -31,6 +33,7 @@ class ResultCounter:
         match event:
             case Finished():
                 self.done += 1
+                self.damaged += event.damaged
                 self.seconds += event.seconds
             case Skipped():
                 self.skipped += 1
@@ -48,8 +51,8 @@ class ResultCounter:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the process."""
-        return exit_code(self.failed, self.done + self.skipped + self.failed.total())
+        """The exit code of the process: 1 also where all files are done, and one of them is damaged."""
+        return exit_code(self.failed, self.done + self.skipped + self.failed.total()) or int(self.damaged > 0)
 
 
 def exit_code(failed: Counter[int], files: int) -> int:

@@ -6,6 +6,7 @@ from upscaler_core.dsp.filters import highpass, kaiser_half_length, kaiser_lowpa
 from upscaler_core.dsp.frames import Frames, blackman_harris
 from upscaler_core.dsp.griffin_lim import fading_phasor, griffinlim, unit_phasor
 from upscaler_core.dsp.loudness import Levels, measure_levels
+from upscaler_core.dsp.loudspeakers import SPEAKERS, default_layout, same_layout
 from upscaler_core.dsp.resample import Resample
 from upscaler_core.dsp.spectral_tilt import (
     REFERENCE_BAND,
@@ -21,6 +22,7 @@ from upscaler_core.dsp.streaming import Stream
 __all__ = [
     "LOW_CONFIDENCE",
     "REFERENCE_BAND",
+    "SPEAKERS",
     "TILT_PER_OCTAVE",
     "Above",
     "BandLevels",
@@ -35,6 +37,7 @@ __all__ = [
     "Stream",
     "band_level",
     "blackman_harris",
+    "default_layout",
     "fading_phasor",
     "find_bandwidth",
     "griffinlim",
@@ -44,6 +47,7 @@ __all__ = [
     "lowpass",
     "measure_bandwidth",
     "measure_levels",
+    "same_layout",
     "stream_spectrogram",
     "tilted_log_magnitude",
     "tilted_magnitude",

@@ -16,12 +16,14 @@ what remains:  L = −0.691 + 10·log10(Σ weight·z), a sum over channels.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from upscaler_core.dsp import filters
+from upscaler_core.dsp.loudspeakers import default_layout, loudness_weights
 from upscaler_core.dsp.streaming import Stream, windows
 
 HALF_LENGTH = 32
@@ -60,13 +62,14 @@ class Levels:
     """Bits in use, where every sample is an integer of at most 24 bits; None otherwise."""
 
 
-def measure_levels(stream: Stream, rate: int, full_scale: float = 1.0) -> Levels:
+def measure_levels(stream: Stream, rate: int, full_scale: float = 1.0, layout: Sequence[str] = ()) -> Levels:
     """Measure a complete stream of blocks `[channel, time]`.
 
     Args:
         stream: blocks; the result does not depend on their lengths.
         rate: Hz.
         full_scale: the least magnitude that counts as clipped; 1 − 2^(1 − bits) for samples that were integers.
+        layout: the channels' loudspeakers (see `loudspeakers.py`); empty = what their number usually means.
     """
     segment = max(1, round(rate / 10))
     context = max(HALF_LENGTH + 1, segment // 2)
@@ -74,10 +77,13 @@ def measure_levels(stream: Stream, rate: int, full_scale: float = 1.0) -> Levels
     frames = clipped = runs = bits = 0
     peak = true_peak = 0.0
     total: Tensor | float = 0.0
+    weights: Tensor | None = None
     energies: list[float] = []  # as floats: small tensors would keep the large ones they are views of in memory
     for _, window, fresh in windows(stream, SEGMENTS * segment, context, context):
         body = window[:, context : context + fresh]
         frames += fresh
+        if weights is None:
+            weights = channel_weights(len(window), layout)
         peak = max(peak, float(body.abs().max()))
         total = total + body.double().sum(1)
         inner = window[:, context - HALF_LENGTH : context + fresh + HALF_LENGTH]
@@ -87,7 +93,7 @@ def measure_levels(stream: Stream, rate: int, full_scale: float = 1.0) -> Levels
         runs += int((full.unfold(1, RUN, 1).all(2)[:, 1:] & ~full[:, :fresh]).sum())
         while bits <= MAX_BITS and bool(((body * 2.0 ** (bits - 1)) % 1).any()):
             bits += 1
-        energies += energy(window[:, : context + fresh], weighting, context, segment).tolist()
+        energies += energy(window[:, : context + fresh], weighting, context, segment, weights).tolist()
     if not frames:
         return Levels(0, -math.inf, -math.inf, None, 0, 0, 0.0, None)
     return Levels(
@@ -150,20 +156,20 @@ def _biquad(rate: int, f: float, q: float, gain_db: float | None = None) -> tupl
     return torch.tensor(b, dtype=torch.float64), torch.tensor(a, dtype=torch.float64)
 
 
-def energy(x: Tensor, taps: Tensor, context: int, segment: int) -> Tensor:
+def energy(x: Tensor, taps: Tensor, context: int, segment: int, weights: Tensor) -> Tensor:
     """Mean squares of `[channel, context + n]` after K-weighting, in full segments, weighted and summed: `[segment]`."""
     count = (x.shape[1] - context) // segment
     size = x.shape[1] + len(taps) - 1
     weighted = torch.fft.irfft(torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps, size), size)
     squares = weighted[:, context : context + count * segment].square().reshape(len(x), count, segment).mean(2)
-    summed: Tensor = (channel_weights(len(x))[:, None] * squares).sum(0)
+    summed: Tensor = (weights[:, None] * squares).sum(0)
     return summed
 
 
-def channel_weights(channels: int) -> Tensor:
-    """The weights of BS.1770: 1.41 for the surround channels of 5.0 and 5.1, 0 for the low-frequency channel."""
-    weights = {5: [1, 1, 1, 1.41, 1.41], 6: [1, 1, 1, 0, 1.41, 1.41]}
-    return torch.tensor(weights.get(channels, [1.0] * channels), dtype=torch.float64)
+def channel_weights(channels: int, layout: Sequence[str] = ()) -> Tensor:
+    """How loud each channel counts: by its loudspeaker, or else by what that many channels usually mean; `[channel]`."""
+    known = layout if len(layout) == channels else default_layout(channels)
+    return torch.tensor(loudness_weights(known) or [1.0] * channels, dtype=torch.float64)
 
 
 def integrated(energies: Tensor) -> float | None:

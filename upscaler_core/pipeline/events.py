@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+MOST_SILENCED = 0.05
+"""The share of a source that may be silence because of damage before it counts as damaged."""
+
 
 @dataclass(frozen=True)
 class Started:
@@ -87,6 +90,15 @@ class Finished:
     elapsed: float = 0.0
     """Wall-clock seconds."""
     warnings: tuple[str, ...] = ()
+    damage: str = ""
+    """What is missing or broken in the source, a sentence without a full stop; empty for an intact one."""
+    silenced_share: float = 0.0
+    """The share of the source that could not be decoded and is silence now, 0 … 1."""
+
+    @property
+    def damaged(self) -> bool:
+        """Whether so much was lost that somebody has to look after it."""
+        return self.silenced_share > MOST_SILENCED
 
 
 Progress = Started | Advanced | Warned

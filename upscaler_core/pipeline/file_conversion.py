@@ -17,6 +17,7 @@ from upscaler_core.files.recording import Recording
 from upscaler_core.files.tags.restoration import with_restoration
 from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, SegmentResult, Started, Warned, ignore
 from upscaler_core.pipeline.signal_line import SignalLine
+from upscaler_core.plugins.protocols import AudioInfo, Exporter
 
 
 def expected_result(recording: Recording, output: Output) -> Finished:
@@ -68,7 +69,7 @@ def convert(
                 written += block.shape[-1]
         if strict and recording.damage:
             raise InputError(f"{recording.path} is damaged: {recording.damage}")
-    warnings = _warnings(recording.damage, sink.clipped)
+    warnings = _warnings(recording.damage, _layout_warning(output.exporter, info), sink.clipped)
     for message in warnings:
         on_event(Warned(recording.path, message))
     silent = bool(line.models) and conversion.silent
@@ -88,6 +89,8 @@ def convert(
         limited_share=gain_reduction.share,
         elapsed=time.monotonic() - began,
         warnings=warnings,
+        damage=recording.damage or "",
+        silenced_share=recording.silenced_share,
     )
 
 
@@ -132,9 +135,17 @@ def _replaces(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> 
     return any(line.replaced_band_plan(segment.bandwidth, rate) for segment in segments)
 
 
-def _warnings(damage: str | None, clipped: int) -> tuple[str, ...]:
+def _layout_warning(exporter: Exporter, info: AudioInfo) -> str | None:
+    """What becomes of the source's loudspeakers in a format that cannot name them."""
+    warning = getattr(exporter, "layout_warning", None)
+    told: str | None = warning(info.layout) if warning else None
+    return told
+
+
+def _warnings(damage: str | None, layout: str | None, clipped: int) -> tuple[str, ...]:
     messages = {
         f"the file is damaged: {damage}; what is there was decoded": damage,
+        layout: layout,
         f"{clipped} samples were clipped at full scale: lower the level, or write float WAV": clipped,
     }
-    return tuple(message for message, applies in messages.items() if applies)
+    return tuple(message for message, applies in messages.items() if message and applies)

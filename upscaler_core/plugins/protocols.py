@@ -258,6 +258,8 @@ class AudioInfo:
     tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Text tags by lower-case name. The names are those of Vorbis comments; track 3 of 12 is `3/12`."""
     pictures: Sequence[Picture] = ()
+    layout: Sequence[str] = ()
+    """The channels' loudspeakers by their short names (`dsp.SPEAKERS`), in order; empty where the file does not say it."""
 
     @property
     def seconds(self) -> float | None:
@@ -270,7 +272,13 @@ class Source(AbstractContextManager["Source"], Protocol):
 
     info: AudioInfo
     damage: str | None
-    """After a pass: what is missing or broken, in a sentence without a full stop; None for an intact file."""
+    """After a pass: what is missing or broken, in a sentence without a full stop; None for an intact file.
+
+    A source that knows from its header, or from a look through the file, that parts of the audio cannot be reached sets it
+    when it is opened. Then other readers are asked too, and the one that reads most is used.
+    A source that puts silence in place of what cannot be decoded says how much by an attribute `silenced: int`: samples
+    of each channel in the last pass.
+    """
 
     def blocks(self, frames: int) -> Iterator[Tensor]:
         """Yield `[channel, time]` float32 blocks of at most `frames` samples. Each call begins at the first sample.
@@ -313,7 +321,11 @@ class Sink(AbstractContextManager["Sink"], Protocol):
 
 
 class Exporter(Protocol):
-    """Writes audio files. Its `Component` record has the suffixes that it writes."""
+    """Writes audio files. Its `Component` record has the suffixes that it writes.
+
+    An exporter may add a method `layout_warning(layout: Sequence[str]) -> str | None`: what becomes of loudspeakers that its
+    format cannot name, in a sentence without a full stop; None where it can.
+    """
 
     def refuse(self, rate: int, channels: int) -> str | None:
         """Why this rate and channel count cannot be written, and the nearest ones that can; None if they can be written."""
@@ -322,7 +334,7 @@ class Exporter(Protocol):
     def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> Sink:
         """Open `path`, a temporary name with any suffix, for writing.
 
-        From `source` the exporter takes the source's bits, tags and pictures. `seed` is for dither.
+        From `source` the exporter takes the source's bits, tags, pictures and loudspeakers. `seed` is for dither.
 
         Raises:
             OutputError: this rate, this number of channels or this path cannot be written.

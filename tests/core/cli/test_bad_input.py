@@ -145,7 +145,9 @@ def test_each_bad_file_fails_or_warns_alone(upscaler, folder, jobs):
     more = {"lost link.wav": "does not exist", "device.wav": "regular file", "pipe.wav": "regular file"}
     check_refused(files, {name: message for name, (_, message) in REFUSED.items()} | more | {"in circles.wav": ""})
     for name, (_, message) in DAMAGED.items():
-        assert files[name]["status"] == "done", files[name]
+        status = "damaged" if files[name]["silenced_share"] > 0.05 else "done"
+        assert files[name]["status"] == status, files[name]
+        assert files[name]["damage"] and files[name]["damage"] in " ".join(files[name]["warnings"])
         assert message in " ".join(files[name]["warnings"]), files[name]["warnings"]
     for name in FINE:
         assert files[name]["status"] == "done", name
@@ -154,6 +156,20 @@ def test_each_bad_file_fails_or_warns_alone(upscaler, folder, jobs):
     for path in written:
         audio, _ = sf.read(os.fsencode(path))
         assert len(audio) and np.isfinite(audio).all()
+
+
+def test_a_file_that_is_mostly_silence_by_damage_is_damaged(upscaler, folder):
+    (folder / "in" / "flipped.flac").write_bytes(DAMAGED["flipped.flac"][0])
+    (folder / "in" / "good.wav").write_bytes(WAV)
+    words = ["run", "p.yaml", "in"]
+    files = done(upscaler, *words, "-o", "out/", code=1)
+    assert [files[name]["status"] for name in ("flipped.flac", "good.wav")] == ["damaged", "done"]
+    assert files["flipped.flac"]["silenced_share"] > 0.05 and files["good.wav"]["silenced_share"] == 0
+    assert len(list((folder / "out").glob("[!.]*"))) == 2
+    process = upscaler(*words, "-o", "again/")
+    assert "% is silence" in process.stdout and "1 done, 1 damaged" in process.stdout
+    strict = done(upscaler, *words, "-o", "strict/", "--strict", code=1)
+    assert [strict[name]["status"] for name in ("flipped.flac", "good.wav")] == ["failed", "done"]
 
 
 def test_where_no_input_can_be_read_the_exit_code_is_4(upscaler, folder):

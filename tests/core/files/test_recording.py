@@ -1,15 +1,29 @@
 """Files through a pipeline in Python: the survey, the events, and outputs that are complete or absent."""
 
+import contextlib
 import json
+import sys
 from dataclasses import asdict
+from types import ModuleType
 
 import pytest
 import soundfile as sf
 import torch
 
-from upscaler_core import InputError, OutputError, Pipeline, UsageError, atomic, discover
+from upscaler_core import (
+    AudioInfo,
+    Component,
+    InputError,
+    OutputError,
+    Pipeline,
+    Registry,
+    UsageError,
+    atomic,
+    discover,
+    hookimpl,
+)
 from upscaler_core.dsp import Bandwidth, BandwidthTrack, Segment
-from upscaler_core.files import Recording, atomic_write
+from upscaler_core.files import Recording, atomic_write, open_recording
 from upscaler_core.pipeline.events import Advanced, Finished, Started, Warned
 from upscaler_core.testing import signals
 from upscaler_core.testing.fakes import Hiss, MirrorOptions
@@ -183,3 +197,45 @@ def test_a_third_partys_reader_and_exporter_are_picked_by_suffix(fake_registry, 
         pipeline.write(tmp_path / "x.raw", tmp_path / "y.wav", registry=fake_registry)
     with pytest.raises(InputError, match="it does not begin with 'raw'"):
         pipeline.write(limited, tmp_path / "z.raw", registry=fake_registry)
+
+
+class Half:
+    """A reader of the plugin `halves`, which reads the first part of a second, and says that there is more."""
+
+    length, damage, silenced = 24_000, "the rest cannot be reached", 6_000
+
+    def __init__(self, options=None):
+        self.info = AudioInfo(48_000, 1, None, "test")
+
+    def open(self, path):
+        return contextlib.nullcontext(self)
+
+    def blocks(self, frames):
+        yield torch.ones(1, self.length)
+
+
+class More(Half):
+    """One that reads all of it."""
+
+    length, damage, silenced = 48_000, None, 0
+
+
+@pytest.mark.parametrize(("others", "share", "damage"), [
+    ([More], 0, "the rest cannot be reached; it was read by halves/More, which finds more of it than halves/Half"),
+    ([Half, More], 0, "the rest cannot be reached; it was read by halves/More, which finds more of it than halves/Half"),
+    ([], 0.25, "the rest cannot be reached"),
+])  # fmt: skip
+def test_the_reader_that_finds_most_of_a_damaged_file_is_used(tmp_path, monkeypatch, others, share, damage):
+    monkeypatch.setitem(sys.modules, "halves", sys.modules[__name__])
+    readers = dict.fromkeys([Half, *others])
+    plugin = ModuleType("halves")
+    plugin.upscaler_readers = hookimpl(
+        lambda: [
+            Component(reader.__name__, f"halves:{reader.__name__}", summary="x", suffixes=(".x",)) for reader in readers
+        ]
+    )
+    plugin.upscaler_readers.__name__ = "upscaler_readers"
+    (tmp_path / "a.x").write_bytes(b"x")
+    with open_recording(tmp_path / "a.x", Registry(points=(), plugins={"halves": plugin})) as recording:
+        assert sum(block.shape[-1] for block in recording.blocks()) == (48_000 if others else 24_000)
+        assert (recording.silenced_share, recording.damage) == (share, damage)
