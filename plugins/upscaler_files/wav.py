@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upscaler_core import AudioInfo
-from upscaler_core.files import basic_tags, id3_tag
+from upscaler_core.files import id3_tag, wav_chunks
 from upscaler_files.exporter import FileExporter
 from upscaler_files.options import WavOptions
 from upscaler_files.quantize import Quantizer, quantizer_for
@@ -23,17 +23,6 @@ from upscaler_files.quantize import Quantizer, quantizer_for
 _LIMIT = 0xFFFFFFFF  # the largest size that a chunk can state; it also means that the size is elsewhere
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID = bytes.fromhex("000000001000800000aa00389b71")  # what follows the format's own two bytes in its sub-format
-_INFO = {
-    "title": b"INAM",
-    "artist": b"IART",
-    "album": b"IPRD",
-    "date": b"ICRD",
-    "tracknumber": b"ITRK",
-    "genre": b"IGNR",
-    "comment": b"ICMT",
-    "copyright": b"ICOP",
-    "software": b"ISFT",
-}
 
 
 class WavExporter(FileExporter[WavOptions]):
@@ -55,10 +44,10 @@ class WavExporter(FileExporter[WavOptions]):
         return None if bits is None else quantizer_for(bits, self.options.dither, rate, seed)
 
     def encoder(self, file: BinaryIO, rate: int, channels: int, source: AudioInfo) -> WavEncoder:
-        """Write basic tags before the samples, and all tags after them."""
-        id3 = id3_tag(source)
+        """Write basic tags and the source's own chunks before the samples, and all tags after them."""
+        id3, bits = id3_tag(source), self._bits(source)
         tail = _chunk(b"id3 ", id3) if id3 else b""
-        return WavEncoder(file, rate, channels, self._bits(source), basic_tags(source), tail)
+        return WavEncoder(file, rate, channels, bits, wav_chunks(source, rate, bits or 32), tail)
 
     def _bits(self, source: AudioInfo) -> int | None:
         """Bits of an integer sample; None for 32-bit float."""
@@ -77,12 +66,12 @@ class WavEncoder:
         rate: Hz.
         channels: number of channels.
         bits: 16, 24 or 32, or None for 32-bit float.
-        texts: basic tags.
-        tail: chunks that come after the samples.
+        chunks: those that come before the samples.
+        tail: those that come after them.
     """
 
     def __init__(
-        self, file: BinaryIO, rate: int, channels: int, bits: int | None, texts: dict[str, str], tail: bytes = b""
+        self, file: BinaryIO, rate: int, channels: int, bits: int | None, chunks: bytes = b"", tail: bytes = b""
     ) -> None:
         self._file = file
         self._tail = tail
@@ -94,7 +83,7 @@ class WavEncoder:
             fact = _chunk(b"fact", struct.pack("<I", _LIMIT))
         head = b"RIFF" + struct.pack("<I", _LIMIT) + b"WAVE" + _chunk(b"JUNK", bytes(28)) + _chunk(b"fmt ", form)
         self._fact = len(head) + 8 if fact else None
-        head += fact + _info(texts)
+        head += fact + chunks
         self._data = len(head) + 8
         # Until the end is known the sizes mean "to the end of the file", so that a file can be read that ends with a power
         # cut.
@@ -144,12 +133,6 @@ def _format(rate: int, channels: int, bits: int | None) -> bytes:
     if channels > 2:
         return struct.pack("<H", _EXTENSIBLE) + plain + struct.pack("<HHIH", 22, width, 0, tag) + _GUID
     return struct.pack("<H", tag) + plain + (b"\0\0" if bits is None else b"")
-
-
-def _info(texts: dict[str, str]) -> bytes:
-    """A LIST chunk of the tags, in UTF-8."""
-    entries = b"".join(_chunk(_INFO[name], value.encode() + b"\0") for name, value in texts.items())
-    return _chunk(b"LIST", b"INFO" + entries) if entries else b""
 
 
 def _chunk(name: bytes, contents: bytes) -> bytes:

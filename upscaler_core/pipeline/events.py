@@ -87,6 +87,9 @@ class Finished:
     elapsed: float = 0.0
     """Wall-clock seconds."""
     warnings: tuple[str, ...] = ()
+    not_carried: tuple[str, ...] = ()
+    """What the source holds beside its audio and the output does not, such as `broadcast data (bext)`. A warning
+    names it."""
 
 
 Progress = Started | Advanced | Warned
