@@ -47,7 +47,16 @@ def probe(ffprobe: str, path: Path, *settings: str) -> dict[str, Any]:
     Raises:
         InputError: ffmpeg does not know the format.
     """
-    shown = ["-show_format", "-show_chapters", "-show_streams", "-select_streams", "a:0", "-show_packets", "-read_intervals", "%+#1"]
+    shown = [
+        "-show_format",
+        "-show_chapters",
+        "-show_streams",
+        "-select_streams",
+        "a:0",
+        "-show_packets",
+        "-read_intervals",
+        "%+#1",
+    ]
     words = [ffprobe, *_LOCAL, *settings, "-of", "json", *shown, _url(path)]
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False)

@@ -33,10 +33,33 @@ LARGEST = 1 << 24
 """Bytes of the largest chunk that is kept. They are held in memory."""
 
 _OF_THE_AUDIO = (
-    *("fmt ", "data", "fact", "ds64", "PEAK", "levl", "CSET", "JUNK", "junk", "PAD ", "FLLR", "filr", "FAKE", "wavl"),
+    *(
+        "RIFF",
+        "RF64",
+        "fmt ",
+        "data",
+        "fact",
+        "ds64",
+        "PEAK",
+        "levl",
+        "CSET",
+        "JUNK",
+        "junk",
+        "PAD ",
+        "FLLR",
+        "filr",
+        "FAKE",
+        "wavl",
+    ),
     *("COMM", "SSND", "FVER", "CHAN", "fmt", "chna"),
 )
 """Chunks that describe or hold the audio, or nothing."""
+_WORDS = {
+    "INST": "instrument data (INST)",
+    "MIDI": "MIDI data (MIDI)",
+    "axml": "ADM data (axml)",
+    "umid": "an identifier (umid)",
+}
 _AIFF_TEXTS = {"NAME": "title", "AUTH": "artist", "(c) ": "copyright", "ANNO": "comment"}
 _INFO = {chunk: name for name, chunk in INFO_TEXTS.items()}
 _MOST = 10_000
@@ -79,7 +102,7 @@ def take_chunk(name: str, data: bytes, contents: Contents, code_page: str = "cp1
     elif name in KEPT:
         contents.chunks.setdefault(name, data)
     elif name not in _OF_THE_AUDIO:
-        contents.others.append(f"the chunk {name.strip()}")
+        contents.others.append(_WORDS.get(name, f"the chunk {name.strip()}"))
 
 
 def parts(data: bytes) -> Iterator[tuple[str, bytes]]:

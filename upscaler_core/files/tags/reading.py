@@ -44,13 +44,14 @@ def complete_tags(info: AudioInfo, path: Path) -> AudioInfo:
     What has no place among the tags, pictures, chapters and chunks is named in `not_carried`.
     """
     layers = read_tags(path) or []
-    own = Contents([*info.tags.items()], [*info.pictures], [*info.chapters], {**info.chunks}, [*info.not_carried])
+    texts = [] if layers else [*info.tags.items()]  # libsndfile calls any comment the comment, and knows UTF-8 alone
+    own = Contents(texts, [*info.pictures], [*info.chapters], {**info.chunks}, [*info.not_carried])
     tags: dict[str, tuple[str, ...]] = {}
     chunks: dict[str, bytes] = {}
     others: list[str] = []
     for layer in (own, *layers):
-        texts, strange = _uniform_texts(layer.texts)
-        tags |= texts
+        uniform, strange = _uniform_texts(layer.texts)
+        tags |= uniform
         chunks |= layer.chunks
         others += [*layer.others, *strange]
     pictures, invalid = _valid_pictures(_last(layer.pictures for layer in (own, *layers)))

@@ -54,10 +54,10 @@ def _old_covers(texts: dict[str, list[str]]) -> Iterator[Picture]:
 
 def _take_application(data: bytes, contents: Contents) -> None:
     name = data[:4].decode("latin-1")
-    if name == "riff" and len(data) >= 12:
+    if name == "riff":
         size = int.from_bytes(data[8:12], "little")
         take_chunk(data[4:8].decode("latin-1"), data[12 : 12 + size], contents)
-    elif name not in ("riff", "aiff", "w64 "):
+    elif name not in ("aiff", "w64 "):
         contents.others.append(f"data of another program ({name.strip()})")
 
 
