@@ -354,8 +354,8 @@ def test_compressed_frames_are_not_unpacked(tmp_path: Path) -> None:
         "2.2 names": (3, titles + frame(b"PIC\0", bytes(4) + picture, b"\0\x80", struct.pack(">I", len(picture) + 4))),
         "chapter": (4, titles + frame(b"CHAP", chapter, b"\0\0", seven_bits(len(chapter)))),
     }
-    for name, (version, frames) in tags_of.items():
-        (tmp_path / name).write_bytes(b"ID3" + bytes([version, 0, 0]) + seven_bits(len(frames)) + frames)
+    for name, (major, frames) in tags_of.items():
+        (tmp_path / name).write_bytes(b"ID3" + bytes([major, 0, 0]) + seven_bits(len(frames)) + frames)
     words = [sys.executable, "-c", BOMB, *sorted(tmp_path.iterdir())]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -166,11 +166,13 @@ def _code_page(file: BinaryIO, chunks: list[tuple[str, int, int]]) -> str:
 
 
 def _id3(data: bytes) -> Contents:
-    """What an ID3 tag holds; nothing without mutagen, or where it is damaged."""
+    """What an ID3 tag holds."""
     try:
         return from_id3(load_id3(io.BytesIO(data)))
+    except ImportError:
+        return Contents(others=["the ID3 tag, as mutagen is not installed"])
     except Exception:  # noqa: BLE001 - whatever is in a tag, the audio can still be read
-        return Contents()
+        return Contents(others=["an ID3 tag that is damaged"])
 
 
 def _take_markers(data: bytes, contents: Contents, code_page: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from upscaler_core.files.tags.iff import KEPT
 from upscaler_core.files.tags.reading import complete_tags, read_tags
+from upscaler_core.files.tags.restoration import NAME
 from upscaler_core.plugins.protocols import AudioInfo
 
 MOST_NAMED = 8
@@ -15,17 +16,17 @@ MOST_NAMED = 8
 def not_carried(source: AudioInfo, output: Path) -> tuple[str, ...]:
     """What the source holds beside its audio and the complete output lacks, in words.
 
-    Of an output whose tags cannot be read, what is said is that it holds no chapters and chunks.
+    Of texts and pictures nothing is said without mutagen, which reads them, nor of the tag of what made the output.
     """
     written = complete_tags(AudioInfo(source.rate, source.channels, None, ""), output)
     lost = [*source.not_carried]
     lost += [KEPT.get(name, f"the chunk {name.strip()}") for name in source.chunks if name not in written.chunks]
     if len(written.chapters) < len(source.chapters):
         lost.append(f"{len(source.chapters)} chapter{'s' * (len(source.chapters) > 1)}")
-    if read_tags(output) is not None or not written.tags:
+    if read_tags(output) is not None:
         missing = len(source.pictures) - len(written.pictures)
         lost += [f"{missing} picture{'s' * (missing > 1)}"] if missing > 0 else []
-        lost += [f"the tag {name.upper()}" for name in source.tags if name not in written.tags]
+        lost += [f"the tag {name.upper()}" for name in source.tags if name not in (*written.tags, NAME)]
     return tuple(dict.fromkeys(lost))
 
 

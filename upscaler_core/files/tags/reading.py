@@ -44,7 +44,8 @@ def complete_tags(info: AudioInfo, path: Path) -> AudioInfo:
     What has no place among the tags, pictures, chapters and chunks is named in `not_carried`.
     """
     layers = read_tags(path) or []
-    texts = [] if layers else [*info.tags.items()]  # libsndfile calls any comment the comment, and knows UTF-8 alone
+    read = any(layer.texts for layer in layers)
+    texts = [] if read else [*info.tags.items()]  # libsndfile calls any comment the comment, and knows UTF-8 alone
     own = Contents(texts, [*info.pictures], [*info.chapters], {**info.chunks}, [*info.not_carried])
     tags: dict[str, tuple[str, ...]] = {}
     chunks: dict[str, bytes] = {}
@@ -67,16 +68,13 @@ def complete_tags(info: AudioInfo, path: Path) -> AudioInfo:
 
 
 def read_tags(path: Path) -> list[Contents] | None:
-    """What a file holds, those tags last that win over the others.
-
-    None without mutagen, without tags, and where the tags are damaged or unknown.
-    """
+    """A file's tags, those last that win over the others; nothing in a format without tags. None without mutagen."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)
         return [*read_chunks(path)] if magic in _CHUNKED else _by_mutagen(path, magic)
     except Exception:  # noqa: BLE001 - whatever is in a tag, the audio can still be read
-        return None
+        return [Contents(others=["tags that are damaged"])]
 
 
 def _by_mutagen(path: Path, magic: bytes) -> list[Contents] | None:
@@ -98,7 +96,7 @@ def _by_mutagen(path: Path, magic: bytes) -> list[Contents] | None:
         return [from_asf(file.tags)]
     if file is not None:
         return [from_vorbis(file)]
-    return [*_appended(path), *_id3(path, magic)] or None
+    return [*_appended(path), *_id3(path, magic)]
 
 
 def _appended(path: Path) -> Iterable[Contents]:
@@ -151,7 +149,7 @@ def _last(values: Iterable[list[Any]]) -> list[Any]:
 
 
 def _uniform_texts(tags: Iterable[tuple[str, Iterable[Any]]]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """The tags that are carried over, by uniform names, in valid UTF-8, and with no value twice; and words for the others."""
+    """The tags that are carried over, by uniform names, in valid UTF-8, with no value twice; and words for the others."""
     uniform: dict[str, tuple[str, ...]] = {}
     others: list[str] = []
     for name, values in tags:

@@ -1,4 +1,4 @@
-"""The chunks of a WAV file at another sample rate: what counts in samples is scaled, and a rate that is named is the new one."""
+"""The chunks of a WAV file at another sample rate: what counts in samples is scaled, a rate that is named is the new one."""
 
 from __future__ import annotations
 
