@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from upscaler_core import AudioInfo
 from upscaler_core.dsp import SPEAKERS, default_layout
-from upscaler_core.files import basic_tags, id3_tag
+from upscaler_core.files import id3_tag, wav_chunks
 from upscaler_files.channels import mask_of_layout
 from upscaler_files.exporter import FileExporter
 from upscaler_files.options import WavOptions
@@ -26,17 +26,6 @@ from upscaler_files.quantize import Quantizer, quantizer_for
 _LIMIT = 0xFFFFFFFF  # the largest size that a chunk can state; it also means that the size is elsewhere
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID = bytes.fromhex("000000001000800000aa00389b71")  # what follows the format's own two bytes in its sub-format
-_INFO = {
-    "title": b"INAM",
-    "artist": b"IART",
-    "album": b"IPRD",
-    "date": b"ICRD",
-    "tracknumber": b"ITRK",
-    "genre": b"IGNR",
-    "comment": b"ICMT",
-    "copyright": b"ICOP",
-    "software": b"ISFT",
-}
 
 
 class WavExporter(FileExporter[WavOptions]):
@@ -58,11 +47,11 @@ class WavExporter(FileExporter[WavOptions]):
         return None if bits is None else quantizer_for(bits, self.options.dither, rate, seed)
 
     def encoder(self, file: BinaryIO, rate: int, channels: int, source: AudioInfo) -> WavEncoder:
-        """Write basic tags before the samples, and all tags after them."""
-        id3 = id3_tag(source)
+        """Write basic tags and the source's own chunks before the samples, and all tags after them."""
+        id3, bits = id3_tag(source), self._bits(source)
         tail = _chunk(b"id3 ", id3) if id3 else b""
         mask = mask_of_layout(source.layout) if len(source.layout) == channels else 0
-        return WavEncoder(file, rate, channels, self._bits(source), basic_tags(source), tail, mask)
+        return WavEncoder(file, rate, channels, bits, wav_chunks(source, rate, bits or 32), tail, mask)
 
     def layout_warning(self, layout: Sequence[str]) -> str | None:
         """What becomes of loudspeakers that have no bit in a mask; None where all have one."""
@@ -88,8 +77,8 @@ class WavEncoder:
         rate: Hz.
         channels: number of channels.
         bits: 16, 24 or 32, or None for 32-bit float.
-        texts: basic tags.
-        tail: chunks that come after the samples.
+        chunks: those that come before the samples.
+        tail: those that come after them.
         mask: the loudspeakers, a bit each; 0 = unknown.
     """
 
@@ -99,7 +88,7 @@ class WavEncoder:
         rate: int,
         channels: int,
         bits: int | None,
-        texts: dict[str, str],
+        chunks: bytes = b"",
         tail: bytes = b"",
         mask: int = 0,
     ) -> None:
@@ -113,7 +102,7 @@ class WavEncoder:
             fact = _chunk(b"fact", struct.pack("<I", _LIMIT))
         head = b"RIFF" + struct.pack("<I", _LIMIT) + b"WAVE" + _chunk(b"JUNK", bytes(28)) + _chunk(b"fmt ", form)
         self._fact = len(head) + 8 if fact else None
-        head += fact + _info(texts)
+        head += fact + chunks
         self._data = len(head) + 8
         # Until the end is known the sizes mean "to the end of the file", so that a file can be read that ends with a power
         # cut.
@@ -163,12 +152,6 @@ def _format(rate: int, channels: int, bits: int | None, mask: int) -> bytes:
     if channels > 2 or mask not in (0, mask_of_layout(default_layout(channels))):
         return struct.pack("<H", _EXTENSIBLE) + plain + struct.pack("<HHIH", 22, width, mask, tag) + _GUID
     return struct.pack("<H", tag) + plain + (b"\0\0" if bits is None else b"")
-
-
-def _info(texts: dict[str, str]) -> bytes:
-    """A LIST chunk of the tags, in UTF-8."""
-    entries = b"".join(_chunk(_INFO[name], value.encode() + b"\0") for name, value in texts.items())
-    return _chunk(b"LIST", b"INFO" + entries) if entries else b""
 
 
 def _chunk(name: bytes, contents: bytes) -> bytes:

@@ -20,7 +20,7 @@ from upscaler_core.dsp import (
     Stream,
     measure_levels,
 )
-from upscaler_core.files import GivenCutoffs, Restoration, given_track, open_recording, restoration_of
+from upscaler_core.files import GivenCutoffs, Restoration, given_track, made_by, open_recording, restoration_of
 from upscaler_core.plugins import BandwidthDetector
 from upscaler_inspect.verdict import Origin, Verdict, origin_of, verdict_of
 
@@ -69,6 +69,11 @@ class Inspection:
         return restoration_of(self.info.tags)
 
     @property
+    def made_by(self) -> Restoration | None:
+        """What the file's tags say of the version and the pipeline that made it; None where this toolkit did not."""
+        return made_by(self.info.tags)
+
+    @property
     def origin(self) -> Origin:
         """Why the content ends, in the segment that ends lowest."""
         return origin_of(self.bandwidth, self.info.rate, self.given)
@@ -84,11 +89,9 @@ class Inspection:
         """A segment's past in a few words."""
         if self.silent:
             return "silence"
-        return (
-            f"restored above {self.restoration.above_hz / 1000:.1f} kHz"
-            if self.restoration
-            else (origin_of(segment, self.info.rate, self.given).short)
-        )
+        if self.restoration and self.restoration.above_hz is not None:
+            return f"restored above {self.restoration.above_hz / 1000:.1f} kHz"
+        return origin_of(segment, self.info.rate, self.given).short
 
     @property
     def parts(self) -> Iterator[tuple[float, float, Segment]]:

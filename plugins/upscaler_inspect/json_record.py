@@ -46,6 +46,7 @@ def record(result: Inspection) -> dict[str, Any]:
         ],
         "lossy": origin.lossy,
         "upsampled_from_hz": origin.source_rate,
+        "made_by": str(result.made_by) if result.made_by else None,
         "restored_by": restoration.program if restoration else None,
         "restored_above_hz": restoration.above_hz if restoration else None,
         "looks": verdict.looks,

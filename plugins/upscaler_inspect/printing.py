@@ -44,6 +44,8 @@ def _rows(result: Inspection) -> Iterator[tuple[str, str]]:
     loudness = "not measurable" if levels.loudness is None else f"{levels.loudness:.1f} LUFS"
     yield "format", f"{escape(info.format)}, {info.rate / 1000:g} kHz, {channels}, {clock(result.seconds)}"
     yield "level", f"peak {levels.peak_db:.1f} dBFS, true peak {levels.true_peak_db:.1f} dBTP, {loudness}"
+    if result.made_by:
+        yield "made by", escape(str(result.made_by))
     if result.damage:
         yield "damage", f"[yellow]{escape(result.damage)}[/]"
     if levels.full_scale:

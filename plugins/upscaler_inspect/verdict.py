@@ -72,7 +72,7 @@ def verdict_of(
     """
     if silent:
         return Verdict("silence", "")
-    if restoration:
+    if restoration and restoration.above_hz is not None:
         place = f"{restoration.above_hz / 1000:.1f} kHz"
         return Verdict(
             f"restored by {restoration.program} above {place}", "what stands there is not the recording's own"

@@ -42,12 +42,21 @@ def find() -> tuple[str, str]:
 
 
 def probe(ffprobe: str, path: Path, *settings: str) -> dict[str, Any]:
-    """Ask ffprobe for a file's `format`, and for its first sound track, if any: one of `streams` and one of `packets`.
+    """Ask ffprobe for a file's `format` and `chapters`, and for its first sound track: one of `streams` and `packets`.
 
     Raises:
         InputError: ffmpeg does not know the format.
     """
-    shown = ["-show_format", "-show_streams", "-select_streams", "a:0", "-show_packets", "-read_intervals", "%+#1"]
+    shown = [
+        "-show_format",
+        "-show_chapters",
+        "-show_streams",
+        "-select_streams",
+        "a:0",
+        "-show_packets",
+        "-read_intervals",
+        "%+#1",
+    ]
     words = [ffprobe, *_LOCAL, *settings, "-of", "json", *shown, _url(path)]
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False)
@@ -60,6 +69,26 @@ def probe(ffprobe: str, path: Path, *settings: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError("ffmpeg cannot tell what it is") from error
     return facts
+
+
+def pictures(ffmpeg: str, ffprobe: str, path: Path) -> Iterator[tuple[str, bytes]]:
+    """The file names and the data of the pictures that are attached to a file."""
+    words = [ffprobe, *_LOCAL, "-of", "json", "-show_streams", "-select_streams", "v", _url(path)]
+    streams = json.loads(_output(words) or b"{}").get("streams", ())
+    for stream in streams:
+        if stream.get("disposition", {}).get("attached_pic"):
+            selection = ["-map", f"0:{stream['index']}", "-c", "copy", "-f", "image2pipe", "-"]
+            data = _output([ffmpeg, *_LOCAL, "-nostdin", "-i", _url(path), *selection])
+            yield stream.get("tags", {}).get("filename", ""), data
+
+
+def _output(words: list[str]) -> bytes:
+    """What a program writes; nothing where it fails."""
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return b""
+    return b"" if done.returncode else done.stdout
 
 
 class Decoding:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from upscaler_core import AudioInfo, InputError, Options
+from upscaler_core.plugins import Chapter, Picture
 from upscaler_pydub import layouts, programs
 
 RATES = range(1_000, 768_001)
@@ -37,11 +39,14 @@ _PADDING = 4096  # samples that a coder may add at the end: two frames of AAC wi
 _LISTS = (b"#EXTM3U", b"ffconcat", b"v=0")  # ffmpeg would open the files and addresses in them
 _SURE = 25  # of 100: below this score ffmpeg itself takes its guess of a format for uncertain
 _LOSSLESS = re.compile(r"pcm_[suf]\d.*|alac|flac|ape|wavpack|tta|tak|mlp|truehd|wmalossless|shorten|mp4als|ralf")
-_TAGS = {
-    **{name: name for name in ("title", "artist", "album", "date", "genre", "comment", "copyright")},
-    "track": "tracknumber",
-}
-"""ffmpeg's names of text tags, and those that they have here."""
+_BASIC = ("title", "artist", "album", "date", "genre", "comment", "copyright", "track")
+"""The texts that are taken from a file whose tags the core reads by itself."""
+_READ_BY_THE_CORE = {"mp4", "asf", "ape", "wv", "mpc", "mpc8", "tak", "tta", "mp3", "flac", "ogg", "dsf", "wav", "aiff"}
+_OF_THE_FILE = re.compile(
+    r"(major|compatible)_brands?|minor_version|creation_time|handler_name|vendor_id|encoder|duration|bps|number_of_.*"
+    r"|_statistics_.*|language|timecode|source_id"
+)
+"""Texts of ffmpeg's that describe the file, not the recording."""
 
 
 class FfmpegReader:
@@ -65,7 +70,11 @@ class FfmpegReader:
         probed, unedited = programs.probe(self._ffprobe, path), None
         if "mp4" in probed.get("format", {}).get("format_name", "").split(","):
             unedited = programs.probe(self._ffprobe, path, "-ignore_editlist", "1")
-        return FfmpegSource(self._ffmpeg, path, probed, unedited)
+        source = FfmpegSource(self._ffmpeg, path, probed, unedited)
+        if "matroska" in probed.get("format", {}).get("format_name", ""):
+            attached = programs.pictures(self._ffmpeg, self._ffprobe, path)
+            source.info = replace(source.info, pictures=tuple(_picture(name, data) for name, data in attached))
+        return source
 
 
 class FfmpegSource(AbstractContextManager["FfmpegSource"]):
@@ -150,8 +159,9 @@ def _describe(probed: Mapping[str, Any], unedited: Mapping[str, Any] | None) -> 
         format=f"{container.get('format_long_name', 'unknown')}, {coding}{f', {bits}-bit' if bits else ''}",
         bits=bits,
         floating=bits is not None and stream.get("sample_fmt", "").startswith(("flt", "dbl")),
-        tags=_tags({**container.get("tags", {}), **stream.get("tags", {})}),
+        tags=_tags(probed),
         layout=layouts.speakers(stream.get("channel_layout", ""), channels),
+        chapters=_chapters(probed),
     )
 
 
@@ -178,9 +188,29 @@ def _frames(probed: Mapping[str, Any], unedited: Mapping[str, Any], rate: int) -
     return int(samples * length) or None if samples in (1, 2) else None
 
 
-def _tags(texts: Mapping[str, str]) -> dict[str, tuple[str]]:
-    named = {_TAGS[name.lower()]: text.strip() for name, text in texts.items() if name.lower() in _TAGS}
-    return {name: (text,) for name, text in named.items() if text}
+def _tags(probed: Mapping[str, Any]) -> dict[str, tuple[str]]:
+    """The texts of a file and its sound track, by ffmpeg's names, which the core makes uniform."""
+    container = probed.get("format", {})
+    known = _READ_BY_THE_CORE.intersection(container.get("format_name", "").split(","))
+    texts = {**container.get("tags", {}), **probed["streams"][0].get("tags", {})}
+    named = {name.lower(): text.strip() for name, text in texts.items()}
+    return {
+        name: (text,)
+        for name, text in named.items()
+        if text and (name in _BASIC if known else not _OF_THE_FILE.fullmatch(name))
+    }
+
+
+def _picture(name: str, data: bytes) -> Picture:
+    """A picture attached to a Matroska file. By that format's rules the front cover is called `cover.…`."""
+    return Picture("", 3 if re.match(r"(small_)?cover", name) else 0, "", data)
+
+
+def _chapters(probed: Mapping[str, Any]) -> tuple[Chapter, ...]:
+    return tuple(
+        Chapter(float(each["start_time"]), each.get("tags", {}).get("title", ""), float(each["end_time"]))
+        for each in probed.get("chapters", ())
+    )
 
 
 def _unchanging(stream: Mapping[str, Any], rate: int) -> str:

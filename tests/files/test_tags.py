@@ -9,6 +9,7 @@ import subprocess
 import sys
 import wave
 import zlib
+from importlib.metadata import version
 from pathlib import Path
 
 import mutagen
@@ -27,8 +28,8 @@ from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 from upscaler_core import AudioInfo, OutputError, Pipeline, discover
-from upscaler_core.files import ID3_FRAMES, Restoration, open_recording, restoration_of
-from upscaler_core.files.tags import writing
+from upscaler_core.files import ID3_FRAMES, Restoration, made_by, open_recording, restoration_of
+from upscaler_core.files.tags import vorbis, writing
 from upscaler_core.files.tags.names import MP4_ATOMS
 from upscaler_core.files.tags.reading import complete_tags, read_tags
 from upscaler_core.files.tags.restoration import with_restoration
@@ -159,6 +160,7 @@ def pipeline() -> Pipeline:
     return Pipeline(discover().resampler("poly-sinc-hq", dsp_quality="fast"), target_rate=RATE)
 
 
+MADE = {"enhanced_by": (f"ai-audio-upscaler {version('ai-audio-upscaler')}",)}
 FULL = AudioInfo(RATE, 2, 1, "x", tags=TEXTS, pictures=COVERS)
 
 
@@ -177,7 +179,7 @@ def test_tags_and_pictures_travel(tmp_path: Path, source: str, target: str) -> N
     path, out = tagged(tmp_path, source), tmp_path / f"out.{target}"
     pipeline().write(path, out)
     info = info_of(out)
-    assert {**info.tags} == TEXTS
+    assert {**info.tags} == {**TEXTS, **MADE}
     assert info.pictures == COVERS
     data = out.read_bytes().lower()
     assert not any(word in data for word in (b"replaygain", b"r128", b"itunnorm", b"rva2"))
@@ -201,7 +203,7 @@ def test_tags_and_covers_of_an_m4a_travel(tmp_path: Path, target: str) -> None:
     file["covr"] = [MP4Cover(png(), MP4Cover.FORMAT_PNG), MP4Cover(JPEG, MP4Cover.FORMAT_JPEG)]
     file.save()
     pipeline().write(path, out)
-    expected = {**TEXTS, "discnumber": ("1",), "compilation": ("1",), "bpm": ("120",)}
+    expected = {**TEXTS, **MADE, "discnumber": ("1",), "compilation": ("1",), "bpm": ("120",)}
     del expected["musicbrainz_albumid"]
     assert info_of(out).tags == expected
     assert info_of(out).pictures == (Picture("image/png", 3, "", png()), Picture("image/jpeg", 3, "", JPEG))
@@ -249,7 +251,7 @@ def test_a_wav_stays_plain(tmp_path: Path) -> None:
 def test_rf64_holds_tags_and_stays_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "plain", "wav", None)
     monkeypatch.setattr(wav, "_LIMIT", 20_000)
-    monkeypatch.setattr(wav, "_info", lambda text: b"")
+    monkeypatch.setattr(wav, "wav_chunks", lambda *_: b"")
     data = write(tmp_path / "out", "wav", FULL)
     assert data[:4] == b"RF64" and b"id3 " in data
     monkeypatch.undo()
@@ -326,8 +328,9 @@ def peak():
 read_tags(Path(sys.argv[1]))
 before = peak()
 for path in sys.argv[1:]:
-    texts, pictures = read_tags(Path(path))
-    assert [value for name, value in texts if name == "title"] == [["T"]] and not pictures, texts
+    (contents,) = read_tags(Path(path))
+    texts = contents.texts
+    assert [value for name, value in texts if name == "title"] == [["T"]] and not contents.pictures, texts
 print(peak() - before)
 """
 
@@ -351,8 +354,8 @@ def test_compressed_frames_are_not_unpacked(tmp_path: Path) -> None:
         "2.2 names": (3, titles + frame(b"PIC\0", bytes(4) + picture, b"\0\x80", struct.pack(">I", len(picture) + 4))),
         "chapter": (4, titles + frame(b"CHAP", chapter, b"\0\0", seven_bits(len(chapter)))),
     }
-    for name, (version, frames) in tags_of.items():
-        (tmp_path / name).write_bytes(b"ID3" + bytes([version, 0, 0]) + seven_bits(len(frames)) + frames)
+    for name, (major, frames) in tags_of.items():
+        (tmp_path / name).write_bytes(b"ID3" + bytes([major, 0, 0]) + seven_bits(len(frames)) + frames)
     words = [sys.executable, "-c", BOMB, *sorted(tmp_path.iterdir())]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -369,7 +372,8 @@ def test_whatever_mutagen_raises_the_audio_is_kept(tmp_path: Path, kind: str, mo
     monkeypatch.setattr(mutagen, "File", fails)
     assert info_of(path).frames == info_of(plain).frames
     monkeypatch.setattr(id3.ID3, "save", fails)
-    monkeypatch.setattr(writing, "picture_block", fails)
+    for module in (writing, vorbis):
+        monkeypatch.setattr(module, "picture_block", fails)
     write(tmp_path / "out", kind, FULL)
     assert info_of(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",) and read(tmp_path / "out").shape == (
         2,
@@ -416,7 +420,7 @@ def test_without_mutagen_text_travels(tmp_path: Path, kind: str) -> None:
         sound.write(music(5_000).T.numpy())
     assert read_tags(path) is None
     pipeline().write(path, tmp_path / f"out.{kind}")
-    expected = {"title": ("曲",), "artist": ("A; B",), "tracknumber": ("3",), "date": ("1999-12-31",)}
+    expected = {"title": ("曲",), "artist": ("A; B",), "tracknumber": ("3",), "date": ("1999-12-31",), **MADE}
     assert info_of(tmp_path / f"out.{kind}").tags == expected
     data = write(tmp_path / "out", kind, FULL)
     assert info_of(tmp_path / "out").tags["artist"] == ("椎名林檎; Björk",)
@@ -456,12 +460,13 @@ def test_other_programs_are_no_restoration(tmp_path: Path) -> None:
     assert restoration_of({"enhanced_by": ("by hand",)}) is None
 
 
-def test_a_second_restoration_stands_beside_the_first() -> None:
-    first = with_restoration(AudioInfo(RATE, 2, None, "FLAC"), 4_000.0, ["restore"])
-    again = with_restoration(first, 16_000.0, ["wave", "spec"])
-    assert [text.partition("; ")[2] for text in again.tags["enhanced_by"]] == [
-        "restored above 4.0 kHz; restore",
-        "restored above 16.0 kHz; wave, spec",
-    ]
-    found = restoration_of(again.tags)
-    assert found is not None and found.above_hz == 4_000
+def test_a_file_that_is_enhanced_again_has_one_tag_of_it() -> None:
+    first = with_restoration(AudioInfo(RATE, 2, None, "FLAC"), 4_000.0, "restore")
+    for above_hz, pipeline in ((16_000.0, "mine"), (None, "baseline")):
+        first = with_restoration(first, above_hz, pipeline)
+        (text,) = first.tags["enhanced_by"]
+        assert text.partition("; ")[2] == "restored above 4.0 kHz; mine"
+    plain = with_restoration(AudioInfo(RATE, 2, None, "FLAC"), None, "a\nb")
+    (text,) = with_restoration(plain, None, "baseline").tags["enhanced_by"]
+    assert plain.tags["enhanced_by"][0].endswith("; ab") and text.partition("; ")[2] == "baseline"
+    assert restoration_of(plain.tags) is None and made_by(plain.tags) is not None

@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from upscaler_core.files.inputs import audio_suffixes, find_inputs
     from upscaler_core.files.recording import Recording, open_recording
     from upscaler_core.files.tags.names import ID3_FRAMES
-    from upscaler_core.files.tags.restoration import Restoration, restoration_of
+    from upscaler_core.files.tags.restoration import Restoration, made_by, restoration_of
+    from upscaler_core.files.tags.vorbis import vorbis_comments
     from upscaler_core.files.tags.writing import (
         basic_id3_tag,
         basic_tags,
         id3_tag,
         tag_flac,
         tag_ogg,
-        vorbis_comments,
+        wav_chunks,
     )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "find_inputs",
     "given_track",
     "id3_tag",
+    "made_by",
     "open_recording",
     "read_cutoffs",
     "refuse_existing",
@@ -53,6 +55,7 @@ __all__ = [
     "tag_flac",
     "tag_ogg",
     "vorbis_comments",
+    "wav_chunks",
     "write_cutoffs",
 ]
 
@@ -70,13 +73,15 @@ _MODULES = {
     "find_inputs": "inputs",
     "given_track": "cutoffs",
     "id3_tag": "tags.writing",
+    "made_by": "tags.restoration",
     "open_recording": "recording",
     "read_cutoffs": "cutoffs",
     "refuse_existing": "cutoffs",
     "restoration_of": "tags.restoration",
     "tag_flac": "tags.writing",
     "tag_ogg": "tags.writing",
-    "vorbis_comments": "tags.writing",
+    "vorbis_comments": "tags.vorbis",
+    "wav_chunks": "tags.writing",
     "write_cutoffs": "cutoffs",
 }
 

@@ -78,5 +78,6 @@ def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pip
         above_edge=spec.above_edge,
         keep_source_band=spec.keep_source_band,
         seed=spec.seed,
+        name=spec.name or "",
         device=device,
     )

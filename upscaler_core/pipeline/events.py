@@ -90,6 +90,9 @@ class Finished:
     elapsed: float = 0.0
     """Wall-clock seconds."""
     warnings: tuple[str, ...] = ()
+    not_carried: tuple[str, ...] = ()
+    """What the source holds beside its audio and the output does not, such as `broadcast data (bext)`. A warning
+    names it."""
     damage: str = ""
     """What is missing or broken in the source, a sentence without a full stop; empty for an intact one."""
     silenced_share: float = 0.0

@@ -14,6 +14,7 @@ from upscaler_core.dsp.gain_reduction import GainReductionMeter
 from upscaler_core.errors import InputError
 from upscaler_core.files.output import Output
 from upscaler_core.files.recording import Recording
+from upscaler_core.files.tags.losses import loss_sentence, not_carried
 from upscaler_core.files.tags.restoration import with_restoration
 from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, SegmentResult, Started, Warned, ignore
 from upscaler_core.pipeline.signal_line import SignalLine
@@ -59,8 +60,9 @@ def convert(
         bandwidth = line.bandwidth_of(survey, info.rate)
     segments = _segments(line, bandwidth, info.rate)
     restored = [segment for segment in segments if segment.added]
-    if restored and not (surveys and survey.silent):
-        info = with_restoration(info, min(segment.cutoff_hz for segment in restored), list(line.models))
+    adds = bool(restored) and not (survey.silent if surveys else _is_silent(recording))
+    above_hz = min(segment.cutoff_hz for segment in restored) if adds else None
+    info = with_restoration(info, above_hz, line.name or ", ".join(line.models))
     gain_reduction, written, conversion = GainReductionMeter(), 0, Pass(recording, on_event)
     with atomic_write(output.path) as part:
         with output.exporter.open(part, output.rate, info.channels, info, line.seed) as sink:
@@ -69,7 +71,9 @@ def convert(
                 written += block.shape[-1]
         if strict and recording.damage:
             raise InputError(f"{recording.path} is damaged: {recording.damage}")
-    warnings = _warnings(recording.damage, _layout_warning(output.exporter, info), sink.clipped)
+        lost = not_carried(info, part)
+    layout_warning = _layout_warning(output.exporter, info)
+    warnings = _warnings(recording.damage, layout_warning, sink.clipped, loss_sentence(lost))
     for message in warnings:
         on_event(Warned(recording.path, message))
     silent = bool(line.models) and conversion.silent
@@ -91,6 +95,7 @@ def convert(
         warnings=warnings,
         damage=recording.damage or "",
         silenced_share=recording.silenced_share,
+        not_carried=lost,
     )
 
 
@@ -138,14 +143,20 @@ def _replaces(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> 
 def _layout_warning(exporter: Exporter, info: AudioInfo) -> str | None:
     """What becomes of the source's loudspeakers in a format that cannot name them."""
     warning = getattr(exporter, "layout_warning", None)
-    told: str | None = warning(info.layout) if warning else None
-    return told
+    message: str | None = warning(info.layout) if warning else None
+    return message
 
 
-def _warnings(damage: str | None, layout: str | None, clipped: int) -> tuple[str, ...]:
+def _is_silent(recording: Recording) -> bool:
+    """Whether a recording is nothing but digital silence. Only silence is read."""
+    return not any(block.any() for block in recording.blocks())
+
+
+def _warnings(damage: str | None, layout: str | None, clipped: int, loss: str) -> tuple[str, ...]:
     messages = {
         f"the file is damaged: {damage}; what is there was decoded": damage,
         layout: layout,
         f"{clipped} samples were clipped at full scale: lower the level, or write float WAV": clipped,
+        loss: loss,
     }
     return tuple(message for message, applies in messages.items() if message and applies)

@@ -21,8 +21,12 @@ S = TypeVar("S", bound=Spec)
 def load(
     path: Path, registry: Registry, settings: Sequence[str] = (), *, allow_local_plugins: bool = False
 ) -> PipelineSpec:
-    """Read a pipeline file, with `key=value` settings on top, and check all of it, as `load_form` does."""
-    return load_form(path, PipelineSpec, registry, settings, allow_local_plugins=allow_local_plugins)
+    """Read a pipeline file, with `key=value` settings on top, and check all of it, as `load_form` does.
+
+    A pipeline without a name gets that of its file, without the suffix.
+    """
+    spec = load_form(path, PipelineSpec, registry, settings, allow_local_plugins=allow_local_plugins)
+    return spec if spec.name is not None else spec.model_copy(update={"name": path.stem})
 
 
 def check(document: Document, registry: Registry, settings: Sequence[str] = ()) -> PipelineSpec:

@@ -79,6 +79,7 @@ class SignalLine:
         keep_source_band: high-pass what the models add where the edge begins. False = the white paper's literal fusion.
         seed: for all noise.
         device: where the models run, as torch names it.
+        name: what the tag `enhanced_by` of written files calls it; empty = the names of the models.
     """
 
     resampler: Resample | Resampler
@@ -94,6 +95,7 @@ class SignalLine:
     keep_source_band: bool = True
     seed: int = 0
     device: str = "cpu"
+    name: str = ""
 
     def __post_init__(self) -> None:
         _ = self.enhancement

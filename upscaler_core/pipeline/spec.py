@@ -136,6 +136,7 @@ def _default(key: str) -> ComponentRef:
 class PipelineSpec(Spec):
     """A pipeline file's form."""
 
+    name: str | None = option(None, help="what the outputs' tag calls this pipeline; null = the name of this file")
     input: list[str] = option([], help="files, folders and globs, from this file's folder; the command line's win")
     output: str | None = option(None, help="file, folder or template with {stem}, from this file's folder")
     target_rate: int = option(96_000, unit="Hz", ge=1_000, le=768_000, help="sample rate of the output")

@@ -241,6 +241,17 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Chapter:
+    """A chapter of an audio book, a podcast or a concert."""
+
+    start_s: float
+    """Where it begins, seconds."""
+    title: str
+    end_s: float | None = None
+    """Where it ends, seconds; None where the next one begins, or the file ends."""
+
+
+@dataclass(frozen=True)
 class AudioInfo:
     """The content of a file's header."""
 
@@ -260,6 +271,13 @@ class AudioInfo:
     pictures: Sequence[Picture] = ()
     layout: Sequence[str] = ()
     """The channels' loudspeakers by their short names (`dsp.SPEAKERS`), in order; empty where the file does not say it."""
+    chapters: Sequence[Chapter] = ()
+    """In order of time."""
+    chunks: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """What only a WAV file can hold: the contents of its chunks by their names, such as `bext`. `LIST adtl` is the list of
+    that type. Positions are samples at `rate`."""
+    not_carried: Sequence[str] = ()
+    """What else the file holds beside its audio, in words: things that stand in none of these fields."""
 
     @property
     def seconds(self) -> float | None:
@@ -334,7 +352,8 @@ class Exporter(Protocol):
     def open(self, path: Path, rate: int, channels: int, source: AudioInfo | None = None, seed: int = 0) -> Sink:
         """Open `path`, a temporary name with any suffix, for writing.
 
-        From `source` the exporter takes the source's bits, tags, pictures and loudspeakers. `seed` is for dither.
+        From `source` the exporter takes the source's bits, tags, pictures, chapters, chunks and loudspeakers. `seed` is
+        for dither.
 
         Raises:
             OutputError: this rate, this number of channels or this path cannot be written.

@@ -1,10 +1,13 @@
 """One file through a pipeline: a given bandwidth, and what the result and the output's tags say."""
 
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import soundfile as sf
 import torch
+from mutagen.flac import FLAC
 
 from upscaler_core import Pipeline
 from upscaler_core.dsp import Bandwidth, BandwidthTrack, Segment
@@ -46,7 +49,7 @@ def test_a_given_bandwidth_replaces_the_survey(line, tmp_path):
         SegmentResult(0, 4_000, 0.5, added=True, sure=False),
         SegmentResult(0.25, 24_000, 1.0, added=False),
     )
-    assert (restoration.above_hz, restoration.models) == (4_000, "mirror")
+    assert (restoration.above_hz, restoration.pipeline) == (4_000, "mirror")
     measured, restoration = done(line, x, tmp_path)
     assert (measured.cutoff_hz, measured.added, measured.note) == (24_000, False, "full band (to 24.0 kHz)")
     assert restoration is None
@@ -55,8 +58,24 @@ def test_a_given_bandwidth_replaces_the_survey(line, tmp_path):
 def test_silence_is_called_so_and_not_restored(line, tmp_path):
     result, restoration = done(line, torch.zeros(2, 9_600), tmp_path)
     assert (result.added, result.note, restoration) == (False, "silence", None)
+    given = BandwidthTrack.constant(Bandwidth(4_000))
+    result, restoration = done(line, torch.zeros(2, 9_600), tmp_path, bandwidth=given)
+    assert (result.added, result.note, restoration) == (False, "silence", None)
     resampled, restoration = done(Pipeline(line.resampler, RATE), torch.zeros(1, 9_600), tmp_path)
     assert (resampled.note, resampled.cutoff_hz, resampled.segments, restoration) == ("no model", None, (), None)
+
+
+def test_every_output_says_what_made_it(line, tmp_path):
+    def tag(pipeline: Pipeline, x: torch.Tensor) -> str:
+        done(pipeline, x, tmp_path)
+        (text,) = FLAC(tmp_path / "out.flac")["ENHANCED_BY"]
+        return text.removeprefix(f"ai-audio-upscaler {version('ai-audio-upscaler')}")
+
+    narrow = signals.band_limited(RATE, 6_000, 0.3)
+    assert tag(replace(line, name="mine"), narrow).startswith("; restored above 6.")
+    assert tag(replace(line, name="mine"), narrow).endswith(" kHz; mine") and tag(line, narrow).endswith("; mirror")
+    assert tag(replace(line, name="mine"), torch.zeros(2, 9_600)) == "; mine"
+    assert tag(Pipeline(line.resampler, RATE), narrow) == ""
 
 
 def test_the_same_input_gives_the_same_bytes(line, tmp_path):
