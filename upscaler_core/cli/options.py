@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from upscaler_core.cli import completion
 from upscaler_core.errors import UsageError
 from upscaler_core.files.cutoffs import cutoff_of
 
@@ -64,6 +65,7 @@ class ProcessingOptions:
             metavar="KEY=VALUE",
             help="Change a value of the pipeline, such as chunk.samples=48000. May be repeated.",
             show_default=False,
+            autocompletion=completion.settings,
         ),
     ] = None
     headroom: Annotated[

@@ -129,8 +129,9 @@ class FileProgress:
 
     def more(self, cost: float) -> None:
         """The file needs so many more passes than was said. What is left to tell is shared out among all of them."""
-        if self.left > 0 and self.seconds:
-            self.weight *= self.left / (self.left + self.weight * cost * self.seconds)
+        if self.seconds:
+            left = max(0.0, self.left)
+            self.weight *= left / (left + self.weight * cost * self.seconds)
 
     def advance(self, share: float, cost: float) -> None:
         """A share, 0 … 1, of such a pass is done."""
