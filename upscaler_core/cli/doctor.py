@@ -64,10 +64,10 @@ def _extras(registry: Registry) -> None:
     """Print of every extra whether it is installed, and of those that are, which components still lack something else."""
     extras = metadata.metadata(DISTRIBUTION).get_all("Provides-Extra", []) if _version(DISTRIBUTION) != ABSENT else []
     for extra in extras:
-        if missing := missing_packages(DISTRIBUTION, extra):
-            typer.echo(f"extra {extra}: lacks {', '.join(missing)}: pip install '{DISTRIBUTION}[{extra}]'")
-        else:
-            typer.echo(f"extra {extra}: {_trouble_with(extra, registry) or 'installed'}")
+        trouble = _trouble_with(extra, registry)
+        if not trouble and (missing := missing_packages(DISTRIBUTION, extra)):
+            trouble = f"lacks {', '.join(missing)}: pip install '{DISTRIBUTION}[{extra}]'"
+        typer.echo(f"extra {extra}: {trouble or 'installed'}")
 
 
 def missing_packages(distribution: str, extra: str) -> list[str]:
@@ -96,7 +96,7 @@ def missing_packages(distribution: str, extra: str) -> list[str]:
 
 
 def _trouble_with(extra: str, registry: Registry) -> str:
-    """Why a component that needs an extra cannot be built although the packages are there; empty where all can."""
+    """Why a component that needs an extra cannot be built; empty where all can, or where only their use would show it."""
     for entry in registry.entries:
         if entry.component.extra == f"{DISTRIBUTION}[{extra}]":
             try:
