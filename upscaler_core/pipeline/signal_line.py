@@ -34,6 +34,7 @@ from upscaler_core.dsp.piecewise import Piece, nothing, piecewise
 from upscaler_core.dsp.plan import Plan
 from upscaler_core.dsp.resample import Resample, integer_rate
 from upscaler_core.dsp.streaming import Stream, chunking, crossfade, mute_silence, peek, run, tee, zip_blocks
+from upscaler_core.errors import UsageError
 from upscaler_core.pipeline.arrays import as_block
 from upscaler_core.pipeline.enhancement import EnhancementStep, Stereo
 from upscaler_core.pipeline.spec import Chunk
@@ -100,6 +101,9 @@ class SignalLine:
     headroom: Literal["auto", "none"] = "auto"
 
     def __post_init__(self) -> None:
+        if self.headroom not in ("auto", "none"):
+            remedy = "for a limiter, write finish=[discover().finisher('limiter')]"
+            raise UsageError(f"headroom is 'auto' or 'none', not {self.headroom!r}; {remedy}")
         _ = self.enhancement
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ import soundfile as sf
 import torch
 from scipy import signal
 
-from upscaler_core import Pipeline, discover, load_pipeline
+from upscaler_core import Pipeline, UsageError, discover, load_pipeline
 from upscaler_core.dsp.true_peak import PeakMeter
 from upscaler_core.pipeline.events import Advanced, Started
 from upscaler_core.testing import fakes, signals
@@ -128,6 +128,11 @@ def test_a_limiter_at_the_end_needs_no_gain_and_none_leaves_it_out(master, tmp_p
     assert result.limited_db == 0 and result.clipped > 0
     (warning,) = result.warnings
     assert "--headroom auto" in warning and "{use: wav, bits: float}" in warning
+
+
+def test_a_limiter_by_hand_is_a_finisher():
+    with pytest.raises(UsageError, match="finisher\\('limiter'\\)"):
+        Pipeline(discover().resampler("linear"), headroom="limit")
 
 
 def test_a_full_disk_leaves_neither_output_nor_copy(master, tmp_path, monkeypatch):
