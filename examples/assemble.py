@@ -16,10 +16,10 @@ pipeline = Pipeline(target_rate=96_000, resampler=up.resampler("poly-sinc-hq"))
 done = pipeline.write(AUDIO / "speech_kerstin_de_cc0_48k.flac", OUT / "speech.flac", overwrite=True)
 print(f"{done.target}: {done.seconds:.1f} s at {done.rate_out} Hz in {done.elapsed:.1f} s")
 
-# Arrays in, tensors out; no file.
+# Arrays in, arrays out; tensors in, tensors out; no file.
 tone = np.sin(2 * np.pi * 440 * np.arange(44_100) / 44_100, dtype=np.float32)
-louder = pipeline(tone, rate=44_100)
-print("array:", tone.shape, "->", tuple(louder.shape))
+finer = pipeline(tone, rate=44_100)
+print("array:", tone.shape, "->", finer.shape)
 
 # Blocks in, blocks out, for a signal without end.
 blocks = (np.stack([tone, tone])[:, i : i + 1_000] for i in range(0, 44_100, 1_000))

@@ -21,14 +21,7 @@ w is the convolution of three boxes, a smooth curve like a Hann window, and cost
 zeros. The sliding maximum is the maximum of itself and a shifted copy, over twice the length each time (exact, log2(length)
 steps). The release is a running maximum of m[n] + n / B.
 
-**True peak** (ITU-R BS.1770-5, Annex 2, with a longer filter and a finer grid). x(t) = Σ x[j]·h(t − j) is computed at 4
-points a sample by overlap-save. h is a Kaiser-windowed sinc with `HALF_LENGTH` samples on each side. It is −6 dB at the
-Nyquist frequency, and so it is accurate up to 0.999 of it: if a filter is wrong at the top of the band, another meter sees
-the ceiling exceeded, and white noise has as much energy there as anywhere. From its maximum S, a signal that is band-limited
-to the Nyquist frequency falls no faster than S·cos(πt) (M. Riesz, 1914), and one of the 4 points is at most 1/8 sample away.
-So more points are necessary only where a value exceeds c·cos(π/8). There x(t) is computed at 32 points a sample, as the
-linear combination of the 12 values around it that has the least mean square error for white noise (10⁻⁴). As |x(t)| <=
-max|x|·Σ|h|, quiet windows need no interpolation at all.
+In true-peak mode p[n] is the peak from sample n to the next one, which `upscaler_core.dsp.TruePeak` measures.
 
 The limited signal is x[n]·(1 − D[n]) between the samples, too, and not x(t)·(1 − D(t)): a gain that changes widens the
 spectrum. But D changes little over the few samples of a peak. A small margin covers what remains of both errors: the gain is
@@ -51,18 +44,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from upscaler_core import Plan
-from upscaler_core.dsp import kaiser_lowpass
+from upscaler_core.dsp import TruePeak
 from upscaler_dsp.options import LimiterOptions
 
-HALF_LENGTH = 2048
-"""Samples on each side that an interpolated value depends on."""
-
-ATTENUATION_DB = 80.0
-"""Stop-band attenuation of the interpolation filter, dB."""
-
-TILE = 16_384
-STEP = TILE - 2 * HALF_LENGTH
-"""Samples in each FFT, and how many of them are valid: its ends wrap around."""
+HALF_LENGTH, STEP = TruePeak.half_length, TruePeak.step
 
 MARGIN = 0.01
 """Share of the excess by which the gain is reduced further than necessary, in true-peak mode."""
@@ -113,36 +98,6 @@ class Limiter:
 def sample_peak(x: Tensor) -> Tensor:
     """`[HALF_LENGTH + 1 + n + HALF_LENGTH + 1]` -> `[n]`: the magnitudes of the samples."""
     return x[HALF_LENGTH + 1 : -HALF_LENGTH - 1].abs()
-
-
-class TruePeak:
-    """Measures peaks between the samples of a signal. Values that are surely below `ceiling` (linear) are not exact."""
-
-    def __init__(self, ceiling: float) -> None:
-        self.ceiling = ceiling
-        times = torch.arange(-HALF_LENGTH, HALF_LENGTH) + torch.arange(4)[:, None] / 4
-        taps = kaiser_lowpass(times, 0.5, HALF_LENGTH, ATTENUATION_DB)
-        self.max_gain = float(taps.abs().sum(-1).max())
-        early = pad(taps[1:], (0, TILE - 2 * HALF_LENGTH)).roll(-HALF_LENGTH, -1)
-        self.spectra = torch.fft.rfft(early).to(torch.complex64)[:, None]
-        coarse, fine = torch.arange(-4, 8).double() / 4, torch.arange(32).double() / 32
-        correlation = torch.special.sinc(coarse[:, None] - coarse) + 1e-9 * torch.eye(12)
-        self.weights = torch.linalg.solve(correlation, torch.special.sinc(coarse[:, None] - fine)).float().T
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """`[HALF_LENGTH + 1 + n + HALF_LENGTH + 1]` -> `[n]`: the peak of |x(t)| from each sample to the next one."""
-        body = x[HALF_LENGTH:-HALF_LENGTH].float()
-        if float(body.abs().max()) * self.max_gain <= self.ceiling:
-            return body[1:-1].abs()
-        tiles = torch.fft.rfft(x.float().unfold(0, TILE, STEP))
-        between = torch.fft.irfft(tiles * self.spectra, TILE)[..., HALF_LENGTH:-HALF_LENGTH]
-        values = torch.cat([body[None], between.reshape(3, -1)])
-        peak = values.abs().amax(0)[1:-1]
-        # 0.92 is a little less than cos(π/8), because the filter passes a little above the Nyquist frequency.
-        high = (peak > 0.92 * self.ceiling).nonzero()[:, 0]
-        around = torch.cat([values.index_select(1, high + i) for i in range(3)])
-        peak[high] = (self.weights @ around).abs_().amax(0)
-        return peak
 
 
 def sliding_maximum(x: Tensor, length: int) -> Tensor:

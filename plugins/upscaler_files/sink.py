@@ -63,6 +63,8 @@ class FileSink(AbstractContextManager["FileSink"]):
     ) -> None:
         self.clipped = 0
         """Samples beyond full scale that were clamped so far. Float samples in a WAV file never are."""
+        self.floating = quantizer is None and not clamp
+        """Whether samples beyond full scale are kept."""
         self._channels = channels
         self._quantizer = quantizer
         self._clamp = clamp

@@ -78,7 +78,7 @@ def inspect(
         typer.Option(
             "--png",
             metavar="OUT",
-            help="Draw spectrograms: OUT.png for one file, else OUT is a folder. Needs the extra 'plots'.",
+            help="Draw spectrograms: OUT.png for one file, else OUT is a folder.",
             show_default=False,
         ),
     ] = None,

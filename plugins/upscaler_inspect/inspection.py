@@ -64,6 +64,11 @@ class Inspection:
         return self.levels.peak_db < -200
 
     @property
+    def exceeds_full_scale(self) -> bool:
+        """Whether samples are beyond full scale, as only decoders and files of floats have them. Then none are clipped."""
+        return self.levels.peak_db > 0
+
+    @property
     def restoration(self) -> Restoration | None:
         """What the file's tags say that was restored in it."""
         return restoration_of(self.info.tags)

@@ -35,7 +35,7 @@ def record(result: Inspection) -> dict[str, Any]:
         "true_peak_dbtp": _finite(levels.true_peak_db),
         "loudness_lufs": levels.loudness,
         "full_scale_samples": levels.full_scale,
-        "clipped_runs": levels.clipped_runs,
+        "clipped_runs": 0 if result.exceeds_full_scale else levels.clipped_runs,
         "dc": levels.dc,
         **_edge(result.bandwidth),
         "confidence": result.confidence,

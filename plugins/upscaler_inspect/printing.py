@@ -48,7 +48,9 @@ def _rows(result: Inspection) -> Iterator[tuple[str, str]]:
         yield "made by", escape(str(result.made_by))
     if result.damage:
         yield "damage", f"[yellow]{escape(result.damage)}[/]"
-    if levels.full_scale:
+    if result.exceeds_full_scale:
+        yield "above 0 dB", f"{levels.full_scale:,} samples, not clipped; `upscaler enhance` lowers them (--headroom)"
+    elif levels.full_scale:
         runs = f"{levels.clipped_runs:,} stretches of 3 and more" if levels.clipped_runs else "none in a row"
         yield "clipping", f"[yellow]{levels.full_scale:,} samples at full scale, {runs}[/]"
     if abs(levels.dc) > 10 ** (-60 / 20):

@@ -13,6 +13,7 @@ import pytest
 from conftest import ROOT, Upscaler
 
 from upscaler_core import Kind, discover
+from upscaler_core.cli.scaffold import host_requirement
 from upscaler_core.pipeline.loading import check, load
 from upscaler_core.pipeline.yaml_document import parse
 from upscaler_core.plugins import hookspecs
@@ -108,7 +109,8 @@ def test_the_plugin_of_the_tutorial_works(tmp_path):
 def test_what_a_new_plugin_prints_is_as_documented(upscaler):
     page = (ROOT / "docs" / "plugins.md").read_text()
     done = upscaler("plugins", "new", "soft-clip", "--kind", "finisher")
-    assert f"$ upscaler plugins new soft-clip --kind finisher\n{done.stdout}```" in page
+    printed = done.stdout.replace(host_requirement(), "/home/you/ai-audio-upscaler")
+    assert f"$ upscaler plugins new soft-clip --kind finisher\n{printed}```" in page
 
 
 def test_no_core_file_names_a_plugin():

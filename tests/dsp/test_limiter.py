@@ -15,8 +15,9 @@ from torch import Tensor
 
 from upscaler_core import discover
 from upscaler_core.dsp.streaming import run
+from upscaler_core.dsp.true_peak import HALF_LENGTH, TruePeak
 from upscaler_core.testing import contract_tests
-from upscaler_dsp.limiter import HALF_LENGTH, TruePeak, moving_average, release_ramp, sliding_maximum
+from upscaler_dsp.limiter import moving_average, release_ramp, sliding_maximum
 
 FINE = 16
 RATES = (44_100, 48_000, 96_000, 192_000)

@@ -28,8 +28,6 @@ def doctor() -> None:
     ffmpeg = shutil.which("ffmpeg")
     typer.echo(f"ffmpeg: {ffmpeg or 'not found; needed only for formats that libsndfile lacks: install ffmpeg'}")
     _extras(registry)
-    tags = f"mutagen {_version('mutagen')}" if _version("mutagen") != ABSENT else f"pip install '{DISTRIBUTION}[tags]'"
-    typer.echo(f"extra tags: {tags}")
     for plugin in registry.plugins:
         if plugin.disabled:
             typer.echo(f"plugin '{plugin.name}' is {plugin.trouble}")
@@ -39,7 +37,7 @@ def doctor() -> None:
         typer.echo(f"broken plugin '{plugin.name}' of {owner} ({plugin.stage}): {plugin.reason}")
         typer.echo(f"  remedy: update it, or pip uninstall {owner}; everything else works without it")
     if not broken:
-        typer.echo("every plugin is whole")
+        typer.echo("all plugins loaded")
     raise typer.Exit(1 if broken else 0)
 
 
@@ -63,12 +61,46 @@ def _devices() -> None:
 
 
 def _extras(registry: Registry) -> None:
-    """Build every component that needs an extra, and print which extras are installed."""
-    for entry in registry.entries:
-        if not entry.component.extra:
+    """Print of every extra whether it is installed, and of those that are, which components still lack something else."""
+    extras = metadata.metadata(DISTRIBUTION).get_all("Provides-Extra", []) if _version(DISTRIBUTION) != ABSENT else []
+    for extra in extras:
+        trouble = _trouble_with(extra, registry)
+        if not trouble and (missing := missing_packages(DISTRIBUTION, extra)):
+            trouble = f"lacks {', '.join(missing)}: pip install '{DISTRIBUTION}[{extra}]'"
+        typer.echo(f"extra {extra}: {trouble or 'installed'}")
+
+
+def missing_packages(distribution: str, extra: str) -> list[str]:
+    """What an extra of a distribution asks for and is not installed, or not in a version that will do.
+
+    >>> missing_packages("pytest", "no-such-extra")
+    []
+    """
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    missing = []
+    for text in metadata.requires(distribution) or []:
+        requirement = Requirement(text)
+        if not requirement.marker or not requirement.marker.evaluate({"extra": extra}):
             continue
-        try:
-            registry.build(entry.kind, entry.full_name)
-            typer.echo(f"extra {entry.component.name}: installed")
-        except UpscalerError as error:
-            typer.echo(f"extra {entry.component.name}: {error}")
+        if requirement.marker.evaluate({"extra": ""}):  # asked for by the distribution itself
+            continue
+        if canonicalize_name(requirement.name) == canonicalize_name(distribution):
+            missing += [name for other in requirement.extras for name in missing_packages(distribution, other)]
+        else:
+            installed = _version(requirement.name)
+            if installed == ABSENT or not requirement.specifier.contains(installed, prereleases=True):
+                missing.append(requirement.name)
+    return list(dict.fromkeys(missing))
+
+
+def _trouble_with(extra: str, registry: Registry) -> str:
+    """Why a component that needs an extra cannot be built; empty where all can, or where only their use would show it."""
+    for entry in registry.entries:
+        if entry.component.extra == f"{DISTRIBUTION}[{extra}]":
+            try:
+                registry.build(entry.kind, entry.full_name)
+            except UpscalerError as error:
+                return str(error)
+    return ""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 import typer
 import yaml
 
+from upscaler_core.cli import completion
 from upscaler_core.cli.error_handling import print_error, with_error_handling
 from upscaler_core.errors import InputError, UpscalerError, UsageError
 from upscaler_core.models import checkpoint
@@ -22,6 +23,9 @@ app = typer.Typer(help="List, show, verify or import checkpoints.", invoke_witho
 
 WEIGHTS = "state_dict"
 """Part of a foreign file that holds the weights of its model; PyTorch programs usually name it so."""
+
+OWN_NETWORK = "a network of your own comes in as a plugin: `upscaler plugins new NAME --kind model` writes one"
+"""Advice where weights fit no installed model."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -68,7 +72,12 @@ def _row(where: str, path: Path) -> dict[str, Any]:
 
 @app.command("show")
 @with_error_handling
-def show(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A checkpoint.")]) -> None:
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME|FILE", help="A checkpoint.", autocompletion=completion.checkpoint_names),
+    ],
+) -> None:
     """Show a checkpoint's card.
 
     Component, options, how and on what it was trained, scores, limits.
@@ -83,7 +92,12 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A checkp
 @with_error_handling
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME|FILE", help="Checkpoints; all of them by default.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="Checkpoints; all of them by default.",
+            autocompletion=completion.checkpoint_names,
+        ),
     ] = None,
 ) -> None:
     """Verify checkpoints.
@@ -118,7 +132,13 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .ckpt, .pt or .safetensors file.")],
     component: Annotated[
         str | None,
-        typer.Option("--as", metavar="COMPONENT", help="The model that plain weights are of.", show_default=False),
+        typer.Option(
+            "--as",
+            metavar="COMPONENT",
+            help="The model that plain weights are of.",
+            show_default=False,
+            autocompletion=completion.model_names,
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option("--name", help="What to call it; the file's name by default.", show_default=False)
@@ -148,11 +168,19 @@ def import_(
     if not checkpoints:
         raise InputError(
             f"no model says that it takes {WEIGHTS} of {file}: say which one does, by --as COMPONENT"
-            f"{registry.unavailable_note()}"
+            f"{registry.unavailable_note()}; {OWN_NETWORK}"
         )
     for target, opened in checkpoints:
         checkpoint.write_checkpoint(target, opened.tensors, opened.card)
         typer.echo(f"{target.stem}: {opened.card.component}, {target}")
+    models = ", ".join(
+        f"{path.stem}: {{use: {it.card.component}, checkpoint: {path.stem}}}" for path, it in checkpoints
+    )
+    typer.echo(f"To use it, write into a pipeline file:\n  models: {{{models}}}")
+    if len(checkpoints) > 1:
+        typer.echo("and a fusion that joins them; `upscaler plugins` lists fusions.")
+    else:
+        typer.echo(f"or type: upscaler enhance FILE --preset baseline --set 'models={{{models}}}'")
 
 
 def _takers(registry: Registry) -> list[tuple[str, str, Entry]]:
@@ -198,7 +226,10 @@ def _checkpoint(
     shape = cast("ModelOptions", options).shape()
     card = Card(component=component.name, options=shape, rate=model.rate, summary=f"imported from {file.name}")
     opened = Checkpoint(file, card, tensors)
-    opened.into(model)
+    try:
+        opened.into(model)
+    except InputError as error:
+        raise InputError(f"{error}; {OWN_NETWORK}") from None
     opened.refuse_nan()
     return opened
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from upscaler_core.cli import completion
+from upscaler_core.errors import UsageError
 from upscaler_core.files.cutoffs import cutoff_of
 
 AllowLocalPlugins = Annotated[
@@ -63,10 +65,27 @@ class ProcessingOptions:
             metavar="KEY=VALUE",
             help="Change a value of the pipeline, such as chunk.samples=48000. May be repeated.",
             show_default=False,
+            autocompletion=completion.settings,
         ),
     ] = None
-    no_limit: Annotated[bool, typer.Option("--no-limit", help="Leave limiters out.")] = False
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where the models run.")] = "auto"
+    headroom: Annotated[
+        Literal["auto", "limit", "none"] | None,
+        typer.Option(
+            "--headroom",
+            help="Peaks beyond full scale: auto lowers the whole file once, by as much as is needed; limit turns them "
+            "down by a limiter at -1 dBTP; none clips them. Default: the pipeline's, or auto.",
+            show_default=False,
+        ),
+    ] = None
+    no_limit: Annotated[
+        bool, typer.Option("--no-limit", help="The same as --headroom none: no limiter, and peaks may clip.")
+    ] = False
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", metavar="auto|cpu|cuda|...", help="Where the models run: auto, or a device as torch names it."
+        ),
+    ] = "auto"
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Files at a time, a process and one thread each.")
     ] = 1
@@ -100,15 +119,18 @@ class ProcessingOptions:
 
     @property
     def pipeline_settings(self) -> list[str]:
-        """Changes to the pipeline file, `key=value` each; `--rate` and `--cutoff` are among them.
+        """Changes to the pipeline file, `key=value` each; `--rate`, `--cutoff` and `--headroom` are among them.
 
         Raises:
-            UsageError: what was typed is no cut-off.
+            UsageError: what was typed is no cut-off, or contradicts itself.
         """
+        if self.no_limit and self.headroom not in (None, "none"):
+            raise UsageError(f"--no-limit means --headroom none: leave it out, or --headroom {self.headroom}")
+        headroom = "none" if self.no_limit else self.headroom
         rate = [f"target_rate={self.rate}"] if self.rate is not None else []
         given = cutoff_of(self.cutoff, "--cutoff") if self.cutoff is not None else None
         cutoff = [f"cutoff_hz={'null' if given is None else given}"] if self.cutoff is not None else []
-        return [*(self.settings or []), *rate, *cutoff]
+        return [*(self.settings or []), *rate, *cutoff, *([f"headroom={headroom}"] if headroom else [])]
 
 
 def with_processing_options(command: Callable[..., None]) -> Callable[..., None]:

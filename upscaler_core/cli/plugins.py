@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from upscaler_core.cli import scaffold
+from upscaler_core.cli import completion, scaffold
 from upscaler_core.cli.error_handling import with_error_handling
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
 from upscaler_core.plugins.components import Component, suggest
@@ -31,11 +31,21 @@ def listing(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     disable: Annotated[
         list[str] | None,
-        typer.Option(metavar="PLUGIN", help="Leave a plugin out from now on. May be repeated.", show_default=False),
+        typer.Option(
+            metavar="PLUGIN",
+            help="Leave a plugin out from now on. May be repeated.",
+            show_default=False,
+            autocompletion=completion.plugin_names,
+        ),
     ] = None,
     enable: Annotated[
         list[str] | None,
-        typer.Option(metavar="PLUGIN", help="Take a disabled plugin in again. May be repeated.", show_default=False),
+        typer.Option(
+            metavar="PLUGIN",
+            help="Take a disabled plugin in again. May be repeated.",
+            show_default=False,
+            autocompletion=completion.plugin_names,
+        ),
     ] = None,
 ) -> None:
     """List every component: name, kind, distribution, version, state."""
@@ -119,7 +129,12 @@ def switch(disable: Sequence[str], enable: Sequence[str]) -> None:
 
 @app.command("show")
 @with_error_handling
-def show(name: Annotated[str, typer.Argument(help="A component's name, or plugin/name.")]) -> None:
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(help="A component's name, or plugin/name.", autocompletion=completion.component_names),
+    ],
+) -> None:
     """Show a component and its options.
 
     Each option with type, default, unit, bounds and meaning.
@@ -211,7 +226,12 @@ def _bounds(facts: dict[str, Any]) -> list[str]:
 @app.command("check")
 @with_error_handling
 def check(
-    name: Annotated[str | None, typer.Argument(help="A component, or plugin/name; all of them by default.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A component, or plugin/name; all of them by default.", autocompletion=completion.component_names
+        ),
+    ] = None,
 ) -> None:
     """Run the contracts of components.
 

@@ -24,8 +24,7 @@ from upscaler_core.jobs.planning import Job, plan_jobs
 from upscaler_core.jobs.worker import JobSettings, dry_run
 from upscaler_core.pipeline.events import Finished
 from upscaler_core.pipeline.loading import load
-from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
-from upscaler_core.plugins.components import Kind
+from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.registry import Registry, discover
 
 
@@ -78,15 +77,7 @@ def _load_pipeline(path: Path, registry: Registry, options: ProcessingOptions) -
             pipeline = load(path, registry, settings, allow_local_plugins=allowed)
     except UpscalerError as error:
         raise UsageError(str(error)) from None
-    if options.no_limit:
-        others = [finisher for finisher in pipeline.finish if not _limits(finisher, registry)]
-        pipeline = pipeline.model_copy(update={"finish": others})
     return pipeline
-
-
-def _limits(finisher: ComponentRef, registry: Registry) -> bool:
-    """Whether a finisher is a limiter. Only the built one says so (`protocols.Finisher`)."""
-    return bool(getattr(registry.build(Kind.FINISHER, finisher.use, finisher.options), "limits", False))
 
 
 def _output(path: Path, pipeline: PipelineSpec, options: ProcessingOptions) -> str | None:

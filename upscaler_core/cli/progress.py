@@ -25,7 +25,7 @@ COLUMNS: dict[str, JustifyMethod] = {
     "length": "right",
     "content to": "right",
     "models": "left",
-    "limited": "left",
+    "level": "left",
     "speed": "right",
 }
 """The columns of the summary, with their alignment. A column without any content is left out."""
@@ -220,7 +220,7 @@ def _row(result: Result, dry_run: bool) -> tuple[str, ...]:
                 clock(result.seconds),
                 cutoff,
                 _added(result),
-                _limited(result),
+                _level(result),
                 "" if dry_run else f"{result.seconds / max(result.elapsed, 1e-9):.0f}x",
             )
 
@@ -238,11 +238,13 @@ def _added(result: Finished) -> str:
     return result.note if result.note == "silence" else f"not needed: {result.note}"
 
 
-def _limited(result: Finished) -> str:
-    """Text such as `up to 2.31 dB, 0.4 % of the time`; empty where no limiter did anything."""
+def _level(result: Finished) -> str:
+    """Text such as `lowered by 1.8 dB`; empty where the level is as it was."""
+    if result.lowered_db:
+        return f"lowered by {max(result.lowered_db, 0.01):.2g} dB so that nothing clips"
     if not result.limited_db:
         return ""
-    return f"up to {result.limited_db:.3g} dB, {100 * result.limited_share:.3g} % of the time"
+    return f"limited up to {result.limited_db:.3g} dB, {100 * result.limited_share:.3g} % of the time"
 
 
 def _short(path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from upscaler_core.cli import completion
 from upscaler_core.cli.options import ProcessingOptions, with_processing_options
 from upscaler_core.errors import UsageError
 from upscaler_core.pipeline import presets
@@ -32,7 +33,12 @@ def run(
 def enhance(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help=INPUTS_HELP)],
     preset: Annotated[
-        str, typer.Option("--preset", help="What comes with the package: baseline (DSP alone), restore, whitepaper.")
+        str,
+        typer.Option(
+            "--preset",
+            help="What comes with the package: baseline (DSP alone), restore, whitepaper.",
+            autocompletion=completion.preset_names,
+        ),
     ] = presets.DEFAULT,
     *,
     options: ProcessingOptions,

@@ -6,25 +6,35 @@ of a plugin named `example`, and the linters check them there. To write a packag
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import tempfile
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import typer
 
 from upscaler_core.errors import OutputError, UsageError
 from upscaler_core.plugins.components import Kind, suggest
-from upscaler_core.plugins.registry import Registry, discover
+from upscaler_core.plugins.registry import DISTRIBUTION, Registry, discover
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+HOST = "HOST_REQUIREMENT"
+"""Stands in a template for what pip installs this toolkit from."""
+TRAINING = '"ai-audio-upscaler[train]>=0.2", '
+"""Stands in the template of `pyproject.toml`: packages of kinds without a recipe train nothing."""
 NEXT_STEPS = """\
 {folder}/ is written: {files} files, a {kind} that works. Next:
 
   cd {folder}
   python3 -m venv .venv && . .venv/bin/activate    # or an environment that you have
+  pip install {host}
   pip install -e '.[dev]'                          # what you edit counts at once
   upscaler plugins show {name}
   pytest                                           # its contract, and tests of its own
@@ -47,7 +57,14 @@ def new(
     folder = Path(f"upscaler-plugin-{name}")
     files = write(folder, name, component_kind)
     typer.echo(
-        NEXT_STEPS.format(folder=folder, files=len(files), kind=component_kind, name=name, package=package(name))
+        NEXT_STEPS.format(
+            folder=folder,
+            files=len(files),
+            kind=component_kind,
+            name=name,
+            package=package(name),
+            host=shlex.quote(host_requirement()),
+        )
     )
 
 
@@ -79,6 +96,24 @@ def refuse_name(name: str, kind: Kind, registry: Registry, commands: list[str]) 
         raise UsageError(f"there is a plugin or package '{name}' already: choose another name")
 
 
+def host_requirement() -> str:
+    """What pip installs this toolkit from, as it was installed here: a folder, a file, a URL, or its name on an index.
+
+    pip writes down a source other than an index (PEP 610).
+    """
+    try:
+        source = metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
+    except metadata.PackageNotFoundError:  # run from its source
+        return str(Path(__file__).resolve().parents[2])
+    if not source:
+        return DISTRIBUTION
+    facts = json.loads(source)
+    url: str = facts["url"]
+    if "vcs_info" in facts:
+        return f"{facts['vcs_info']['vcs']}+{url}@{facts['vcs_info']['commit_id']}"
+    return url2pathname(urlsplit(url).path) if url.startswith("file:") else url
+
+
 def write(folder: Path, name: str, kind: Kind) -> list[Path]:
     """Write the package of a plugin that offers one component, both of this name.
 
@@ -99,7 +134,7 @@ def write(folder: Path, name: str, kind: Kind) -> list[Path]:
             for template, path in files:
                 target = unfinished / _with_name(str(path), name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(_with_name(template.read_text(encoding="utf-8"), name), encoding="utf-8")
+                target.write_text(_filled(template.read_text(encoding="utf-8"), name, kind), encoding="utf-8")
             unfinished.rename(folder)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
@@ -114,6 +149,12 @@ def _files(kind: Kind) -> list[tuple[Path, Path]]:
         for path in root.rglob("*")
         if path.is_file() and "cache" not in str(path.relative_to(root))  # Python and linters leave such folders
     ]
+
+
+def _filled(text: str, name: str, kind: Kind) -> str:
+    """A template's text with the plugin's own name, its host's source, and the extra that its tests need, if any."""
+    text = _with_name(text, name).replace(HOST, host_requirement())
+    return text if (TEMPLATES / kind / "recipe.yaml").exists() else text.replace(TRAINING, "")
 
 
 def _with_name(text: str, name: str) -> str:

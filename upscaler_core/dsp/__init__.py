@@ -18,6 +18,7 @@ from upscaler_core.dsp.spectral_tilt import (
 from upscaler_core.dsp.spectrogram import Spectrogram, stream_spectrogram
 from upscaler_core.dsp.stereo import to_left_right, to_mid_side
 from upscaler_core.dsp.streaming import Stream
+from upscaler_core.dsp.true_peak import TruePeak
 
 __all__ = [
     "LOW_CONFIDENCE",
@@ -35,6 +36,7 @@ __all__ = [
     "Segment",
     "Spectrogram",
     "Stream",
+    "TruePeak",
     "band_level",
     "blackman_harris",
     "default_layout",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -37,7 +38,7 @@ class Resample:
 
     def plan(self, rate_in: int, rate_out: int) -> Plan:
         """The plan for a pair of rates in Hz. It is made once."""
-        pair = (_integer_rate(rate_in), _integer_rate(rate_out))
+        pair = (integer_rate(rate_in), integer_rate(rate_out))
         if pair not in self._plans:
             self._plans[pair] = self.resampler.plan(*pair)
         return self._plans[pair]
@@ -55,7 +56,7 @@ class Resample:
             return x.clone()
         # The result is computed in place: if all blocks were joined at the end, the memory would double. numpy allocates
         # it, because numpy requests huge pages: the first access to small pages can take as long as resampling does.
-        size = flat.shape[0], -(-x.shape[-1] * _integer_rate(rate_out) // _integer_rate(rate_in))
+        size = flat.shape[0], -(-x.shape[-1] * integer_rate(rate_out) // integer_rate(rate_in))
         out = torch.from_numpy(np.empty(size, np.float32 if x.dtype == torch.float32 else np.float64))
         for block in run(self.plan(rate_in, rate_out), [flat], out=out):
             last = block
@@ -70,7 +71,12 @@ class Resample:
             yield from run(self.plan(rate_in, rate_out), stream)
 
 
-def _integer_rate(rate: float) -> int:
-    if not (isinstance(rate, int | float) and rate == int(rate) and rate > 0):
+def integer_rate(rate: float) -> int:
+    """A sample rate, Hz, of any type of number.
+
+    Raises:
+        UsageError: it is not a whole number above 0.
+    """
+    if not (isinstance(rate, numbers.Real) and math.isfinite(rate) and rate == int(rate) and rate > 0):
         raise UsageError(f"a sample rate is a whole number of Hz above 0, not {rate!r}")
     return int(rate)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from upscaler_core.pipeline import presets
 from upscaler_core.pipeline.loading import load
-from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec
+from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec, default_component
 from upscaler_core.plugins.components import Kind
 from upscaler_core.plugins.registry import Registry
 
@@ -61,6 +61,11 @@ def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pip
     def build(kind: Kind, ref: ComponentRef) -> Any:
         return registry.build(kind, ref.use, ref.options)
 
+    finish = [build(Kind.FINISHER, ref) for ref in spec.finish]
+    if spec.headroom == "none":
+        finish = [finisher for finisher in finish if not getattr(finisher, "limits", False)]
+    elif spec.headroom == "limit" and not (finish and getattr(finish[-1], "limits", False)):
+        finish.append(build(Kind.FINISHER, default_component("limiter")))
     models = {name: build(Kind.MODEL, ref) for name, ref in spec.models.items()}
     for model in models.values():
         if hasattr(model, "to") and device != "cpu":
@@ -70,7 +75,7 @@ def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pip
         target_rate=spec.target_rate,
         models=models,
         fusion=build(Kind.FUSION, spec.fusion) if spec.fusion else None,
-        finish=[build(Kind.FINISHER, ref) for ref in spec.finish],
+        finish=finish,
         stereo=spec.stereo,
         chunk=spec.chunk,
         detector=build(Kind.DETECTOR, spec.detector),
@@ -80,4 +85,5 @@ def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pip
         seed=spec.seed,
         name=spec.name or "",
         device=device,
+        headroom="none" if spec.headroom == "none" else "auto",
     )

@@ -83,6 +83,8 @@ class Finished:
     """Why the models added nothing; empty where they did."""
     clipped: int = 0
     """Samples clamped at full scale."""
+    lowered_db: float = 0.0
+    """By how much the whole file was lowered so that nothing clips, dB."""
     limited_db: float = 0.0
     """Largest gain reduction by limiters, dB."""
     limited_share: float = 0.0

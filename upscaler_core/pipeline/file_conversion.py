@@ -17,8 +17,9 @@ from upscaler_core.files.recording import Recording
 from upscaler_core.files.tags.losses import loss_sentence, not_carried
 from upscaler_core.files.tags.restoration import with_restoration
 from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, SegmentResult, Started, Warned, ignore
+from upscaler_core.pipeline.headroom import QUIET, write_as_it_is, write_lowered
 from upscaler_core.pipeline.signal_line import SignalLine
-from upscaler_core.plugins.protocols import AudioInfo, Exporter
+from upscaler_core.plugins.protocols import AudioInfo, Exporter, Sink
 
 
 def expected_result(recording: Recording, output: Output) -> Finished:
@@ -53,7 +54,8 @@ def convert(
     line, info = replace(line, target_rate=output.rate), recording.info
     surveys = bool(line.models) and line.cutoff_hz is None and bandwidth is None
     on_event(Started(recording.path, info.seconds, passes=1 + surveys))
-    survey = Pass(recording, on_event)
+    progress = FileProgress(recording, 1 + surveys, on_event)
+    survey = Pass(recording, progress)
     if not line.models:
         bandwidth = None
     elif bandwidth is None:
@@ -63,17 +65,33 @@ def convert(
     adds = bool(restored) and not (survey.silent if surveys else _is_silent(recording))
     above_hz = min(segment.cutoff_hz for segment in restored) if adds else None
     info = with_restoration(info, above_hz, line.name or ", ".join(line.models))
-    gain_reduction, written, conversion = GainReductionMeter(), 0, Pass(recording, on_event)
+    gain_reduction, conversion = GainReductionMeter(), Pass(recording, progress)
+
+    def compute() -> Iterator[Tensor]:
+        nonlocal gain_reduction
+        gain_reduction = GainReductionMeter()
+        return line.stream(conversion, info.rate, bandwidth=bandwidth, gain_reduction=gain_reduction)
+
     with atomic_write(output.path) as part:
-        with output.exporter.open(part, output.rate, info.channels, info, line.seed) as sink:
-            for block in line.stream(conversion, info.rate, bandwidth=bandwidth, gain_reduction=gain_reduction):
-                sink.write(block)
-                written += block.shape[-1]
+
+        def open_sink() -> Sink:
+            return output.exporter.open(part, output.rate, info.channels, info, line.seed)
+
+        if line.headroom == "none" or line.ends_with_limiter:
+            written = write_as_it_is(compute(), open_sink)
+        else:
+            written = write_lowered(
+                compute,
+                open_sink,
+                progress,
+                between_samples=bool(restored or line.finish or output.rate != info.rate),
+                copy_in=output.path.parent if restored and not (surveys and survey.peak < QUIET) else None,
+            )
         if strict and recording.damage:
             raise InputError(f"{recording.path} is damaged: {recording.damage}")
         lost = not_carried(info, part)
     layout_warning = _layout_warning(output.exporter, info)
-    warnings = _warnings(recording.damage, layout_warning, sink.clipped, loss_sentence(lost))
+    warnings = _warnings(recording.damage, layout_warning, written.clipped, loss_sentence(lost))
     for message in warnings:
         on_event(Warned(recording.path, message))
     silent = bool(line.models) and conversion.silent
@@ -81,14 +99,15 @@ def convert(
     return replace(
         expected_result(recording, output),
         seconds=recording.seconds,
-        frames=written,
+        frames=written.frames,
         cutoff_hz=cutoff,
         confidence=min((segment.confidence for segment in segments), default=None),
         segments=segments,
         added=bool(restored) and not silent,
         above_replaced=_replaces(line, bandwidth, info.rate),
         note="silence" if silent else "" if restored else line.skip_reason(cutoff or 0),
-        clipped=sink.clipped,
+        clipped=written.clipped,
+        lowered_db=written.lowered_db,
         limited_db=gain_reduction.db,
         limited_share=gain_reduction.share,
         elapsed=time.monotonic() - began,
@@ -99,24 +118,62 @@ def convert(
     )
 
 
+class FileProgress:
+    """Tells how far the work on a file is.
+
+    Args:
+        recording: the file.
+        passes: how often it will be read.
+        on_event: is called with what happens.
+    """
+
+    def __init__(self, recording: Recording, passes: int, on_event: OnProgress) -> None:
+        self.path, self.seconds, self.on_event = recording.path, recording.info.seconds, on_event
+        self.left = passes * (self.seconds or 0.0)
+        """Seconds of audio that are still to be told of."""
+        self.weight = 1.0
+        """Seconds that are told for each second that is done: less, where there is more to do than was said at first."""
+
+    def more(self, cost: float) -> None:
+        """The file needs so many more passes than was said. What is left to tell is shared out among all of them."""
+        if self.seconds:
+            left = max(0.0, self.left)
+            self.weight *= left / (left + self.weight * cost * self.seconds)
+
+    def advance(self, share: float, cost: float) -> None:
+        """A share, 0 … 1, of such a pass is done."""
+        self.read(share * cost * (self.seconds or 0.0))
+
+    def read(self, seconds: float) -> None:
+        """So many seconds of the file were read."""
+        self.left -= self.weight * seconds
+        self.on_event(Advanced(self.path, self.weight * seconds))
+
+
 class Pass:
-    """One pass over a recording, which tells how far it is.
+    """Passes over a recording. Each iteration is one.
 
     Args:
         recording: is read.
-        on_event: is called after each block.
+        progress: is told of each block.
     """
 
-    def __init__(self, recording: Recording, on_event: OnProgress) -> None:
-        self.recording, self.on_event = recording, on_event
-        self.silent = True
+    def __init__(self, recording: Recording, progress: FileProgress) -> None:
+        self.recording, self.progress = recording, progress
+        self.peak = 0.0
+        """The largest magnitude so far."""
+
+    @property
+    def silent(self) -> bool:
         """Whether everything so far was digital silence."""
+        return self.peak == 0
 
     def __iter__(self) -> Iterator[Tensor]:
         for block in self.recording.blocks():
-            self.silent = self.silent and not block.any()
+            if block.numel():
+                self.peak = max(self.peak, float(block.abs().max()))
             yield block
-            self.on_event(Advanced(self.recording.path, block.shape[-1] / self.recording.info.rate))
+            self.progress.read(block.shape[-1] / self.recording.info.rate)
 
 
 def _segments(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> tuple[SegmentResult, ...]:
@@ -156,7 +213,8 @@ def _warnings(damage: str | None, layout: str | None, clipped: int, loss: str) -
     messages = {
         f"the file is damaged: {damage}; what is there was decoded": damage,
         layout: layout,
-        f"{clipped} samples were clipped at full scale: lower the level, or write float WAV": clipped,
+        f"{clipped:,} samples were clipped at full scale: add --headroom auto, which lowers the file, --headroom limit, "
+        "or --set 'export={use: wav, bits: float}'": clipped,
         loss: loss,
     }
     return tuple(message for message, applies in messages.items() if message and applies)

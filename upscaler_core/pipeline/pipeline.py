@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, overload
 import torch
 from torch import Tensor
 
-from upscaler_core.errors import UsageError
+from upscaler_core.dsp.resample import integer_rate
 from upscaler_core.files.output import OutputSettings, decide_output
 from upscaler_core.files.recording import Recording, open_recording
+from upscaler_core.pipeline.arrays import as_signal, refuse_time_first
 from upscaler_core.pipeline.events import Finished, OnProgress, ignore
 from upscaler_core.pipeline.file_conversion import convert
 from upscaler_core.pipeline.signal_line import SignalLine
@@ -23,9 +24,14 @@ from upscaler_core.plugins.registry import Registry, discover
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 
-@dataclass(frozen=True)
+OnShare = Callable[[float], None]
+"""Is called with the share of the work that is done, 0 … 1."""
+
+
+@dataclass(frozen=True, repr=False)
 class Pipeline(SignalLine):
     """A signal line, assembled by hand or from a pipeline file (`load_pipeline`); its arguments are `SignalLine`'s.
 
@@ -34,34 +40,46 @@ class Pipeline(SignalLine):
     """
 
     @overload
-    def __call__(self, audio: Tensor, rate: int) -> Tensor: ...
+    def __call__(self, audio: Tensor, rate: int, *, on_progress: OnShare = ...) -> Tensor: ...
 
     @overload
-    def __call__(self, audio: np.ndarray[Any, Any], rate: int) -> np.ndarray[Any, Any]: ...
+    def __call__(self, audio: ArrayLike, rate: int, *, on_progress: OnShare = ...) -> NDArray[np.float32]: ...
 
-    def __call__(self, audio: Tensor | np.ndarray[Any, Any], rate: int) -> Tensor | np.ndarray[Any, Any]:
+    def __call__(
+        self, audio: Tensor | ArrayLike, rate: int, *, on_progress: OnShare = ignore
+    ) -> Tensor | NDArray[np.float32]:
         """Enhance a whole signal.
 
         Args:
-            audio: `[batch, channel, time]`, `[channel, time]` or `[time]`, full scale ±1.0; a tensor or an array.
+            audio: `[batch, channel, time]`, `[channel, time]` or `[time]`, floating point at full scale ±1.0; a tensor or
+                an array. (Arrays of the package soundfile are `[time, channel]`: transpose them, `x.T`.)
             rate: Hz.
+            on_progress: is called with the share of the result that is ready, 0 … 1.
 
         Returns:
-            The same type, float32, with the same leading dimensions and `ceil(time * target_rate / rate)` samples.
+            A tensor for a tensor, on the same device; otherwise an array. float32, with the same leading dimensions and
+            `ceil(time * target_rate / rate)` samples. Peaks may exceed ±1.0: see `headroom`.
+
+        Raises:
+            UsageError: the audio is not floating point, its time does not come last, or the rate is not a whole number.
         """
-        x = torch.as_tensor(audio)
-        if not x.is_floating_point():
-            raise UsageError(f"audio must be floating point at full scale ±1.0, not {x.dtype}")
-        x = x.to(torch.float32)
+        x, rate = as_signal(audio), integer_rate(rate)
+        refuse_time_first(x.shape, audio)
         channels = x.shape[-2] if x.dim() > 1 else 1
         signals = x.reshape(math.prod(x.shape[:-2]), channels, x.shape[-1])
-        outs = []
+        length = -(-x.shape[-1] * self.target_rate // rate)
+        total, ready, outs = max(1, len(signals) * length), 0, []
         for signal in signals:
             bandwidth = self.bandwidth_of([signal], rate) if self.models else None
-            outs.append(torch.cat([signal[:, :0], *self.stream([signal], rate, bandwidth=bandwidth)], -1))
+            blocks = [signal[:, :0]]
+            for block in self.stream([signal], rate, bandwidth=bandwidth):
+                blocks.append(block)
+                ready += block.shape[-1]
+                on_progress(min(1.0, ready / total))
+            outs.append(torch.cat(blocks, -1))
         out = torch.stack(outs)
         out = out.reshape(*x.shape[:-1], out.shape[-1])
-        return out if isinstance(audio, Tensor) else out.numpy()
+        return out.to(audio.device) if isinstance(audio, Tensor) else out.numpy()
 
     def write(
         self,

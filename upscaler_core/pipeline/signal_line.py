@@ -32,8 +32,10 @@ from upscaler_core.dsp.edge_rules import measure_bandwidth
 from upscaler_core.dsp.gain_reduction import GainReductionMeter
 from upscaler_core.dsp.piecewise import Piece, nothing, piecewise
 from upscaler_core.dsp.plan import Plan
-from upscaler_core.dsp.resample import Resample
+from upscaler_core.dsp.resample import Resample, integer_rate
 from upscaler_core.dsp.streaming import Stream, chunking, crossfade, mute_silence, peek, run, tee, zip_blocks
+from upscaler_core.errors import UsageError
+from upscaler_core.pipeline.arrays import as_block
 from upscaler_core.pipeline.enhancement import EnhancementStep, Stereo
 from upscaler_core.pipeline.spec import Chunk
 from upscaler_core.plugins.protocols import (
@@ -60,7 +62,7 @@ FADE_SECONDS = 0.03
 """Length of a cross-fade between segments. It does not click, and no change of a bandwidth is placed more accurately."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SignalLine:
     """Objects in the order in which the signal meets them.
 
@@ -80,6 +82,8 @@ class SignalLine:
         seed: for all noise.
         device: where the models run, as torch names it.
         name: what the tag `enhanced_by` of written files calls it; empty = the names of the models.
+        headroom: of files. `auto` = where the finished signal would exceed full scale, the file is lowered as a whole, once.
+            `none` = such samples are clamped. Arrays and streams are floats, which exceed full scale without harm.
     """
 
     resampler: Resample | Resampler
@@ -96,9 +100,28 @@ class SignalLine:
     seed: int = 0
     device: str = "cpu"
     name: str = ""
+    headroom: Literal["auto", "none"] = "auto"
 
     def __post_init__(self) -> None:
+        if self.headroom not in ("auto", "none"):
+            remedy = "for a limiter, write finish=[discover().finisher('limiter')]"
+            raise UsageError(f"headroom is 'auto' or 'none', not {self.headroom!r}; {remedy}")
         _ = self.enhancement
+
+    def __repr__(self) -> str:
+        """What it consists of, in one short line: the components' classes, and values that are not the default."""
+        parts = [f"target_rate={self.target_rate}", f"resampler={_class_name(self.resampler)}"]
+        if self.models:
+            models = ", ".join(f"{name}: {_class_name(model)}" for name, model in self.models.items())
+            parts.append(f"models={{{models}}}")
+        if self.fusion is not None:
+            parts.append(f"fusion={_class_name(self.fusion)}")
+        if self.finish:
+            parts.append(f"finish=[{', '.join(map(_class_name, self.finish))}]")
+        for name in ("stereo", "cutoff_hz", "above_edge", "keep_source_band", "seed", "device", "headroom"):
+            if (value := getattr(self, name)) != getattr(SignalLine, name):
+                parts.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     @cached_property
     def enhancement(self) -> EnhancementStep:
@@ -129,7 +152,7 @@ class SignalLine:
         if edge is not None:
             _warn("stream(edge=)", "bandwidth")
             bandwidth = bandwidth or edge
-        stream = (torch.as_tensor(block, dtype=torch.float32) for block in stream)
+        stream, rate = map(as_block, stream), integer_rate(rate)
         if self.models and bandwidth is None:
             blocks, stream = peek(stream, LIVE_SURVEY_SECONDS * rate if self.cutoff_hz is None else 0)
             bandwidth = self.bandwidth_of(blocks, rate)
@@ -157,6 +180,7 @@ class SignalLine:
         """Where a source's content ends, over time: as given, or measured over the whole stream."""
         if self.cutoff_hz is not None:
             return BandwidthTrack.constant(Bandwidth(self.cutoff_hz))
+        stream = map(as_block, stream)
         if self.detector is None:
             return BandwidthTrack.constant(measure_bandwidth(stream, rate))
         survey = self.detector.survey(rate)
@@ -185,6 +209,11 @@ class SignalLine:
         if not replace or self.skip_reason(bandwidth.cutoff_hz):
             return None
         return filters.above_edge_plan(rate, bandwidth.cutoff_hz)
+
+    @property
+    def ends_with_limiter(self) -> bool:
+        """Whether the last finisher is a limiter, so that nothing exceeds its ceiling."""
+        return bool(self.finish) and getattr(self.finish[-1], "limits", False)
 
     @property
     def _model_rate(self) -> int:
@@ -305,6 +334,13 @@ class SignalLine:
             estimates = self.enhancement.estimate(baseline, conditions)
             fused = self.enhancement.fuse(estimates, baseline, conditions)
         return fused[:, 0].to(windows)
+
+
+def _class_name(component: object) -> str:
+    """The name of a component's class, or its own where it is a class or a function."""
+    if isinstance(component, Resample):
+        component = component.resampler
+    return getattr(component, "__name__", type(component).__name__)
 
 
 def _at_rate(edges: Edges, rate: int, other: int) -> Edges:

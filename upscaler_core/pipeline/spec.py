@@ -127,7 +127,7 @@ class Chunk(Options):
     batch: int = option(1, unit="chunks", ge=1, le=256, help="chunks in each call of a model, on a GPU")
 
 
-def _default(key: str) -> ComponentRef:
+def default_component(key: str) -> ComponentRef:
     """A component that is used where none is named. These stand in a file, as the presets do: the code names none."""
     text = Path(__file__).with_name("defaults.yaml").read_text(encoding="utf-8")
     return ComponentRef(**yaml.safe_load(text)[key])
@@ -140,9 +140,11 @@ class PipelineSpec(Spec):
     input: list[str] = option([], help="files, folders and globs, from this file's folder; the command line's win")
     output: str | None = option(None, help="file, folder or template with {stem}, from this file's folder")
     target_rate: int = option(96_000, unit="Hz", ge=1_000, le=768_000, help="sample rate of the output")
-    resampler: Annotated[ComponentRef, Kind.RESAMPLER] = option(_default("resampler"), help="changes the sample rate")
+    resampler: Annotated[ComponentRef, Kind.RESAMPLER] = option(
+        default_component("resampler"), help="changes the sample rate"
+    )
     detector: Annotated[ComponentRef, Kind.DETECTOR] = option(
-        _default("detector"), help="finds where the source's content ends"
+        default_component("detector"), help="finds where the source's content ends"
     )
     models: Annotated[dict[str, ComponentRef], Kind.MODEL] = option(
         {}, help="enhancement models, by names of your choice"
@@ -159,6 +161,11 @@ class PipelineSpec(Spec):
     keep_source_band: bool = option(True, help="add nothing below the cut-off")
     seed: int = option(0, ge=0, le=2**63 - 1, help="for everything drawn by chance")
     finish: Annotated[list[ComponentRef], Kind.FINISHER] = option([], help="finishers, in order")
+    headroom: Literal["auto", "limit", "none"] = option(
+        "auto",
+        help="peaks beyond full scale: auto lowers the whole file once, by as much as is needed; limit turns them down by "
+        "a limiter; none clips them, and leaves out limiters among the finishers",
+    )
     export: Annotated[ComponentRef | None, Kind.EXPORTER] = option(
         None, help="exporter and its options; the output's suffix may pick another"
     )

@@ -220,7 +220,7 @@ class Finisher(Protocol):
     """Works on the finished signal, as a limiter or a fade does. It keeps no state.
 
     A finisher that only turns the signal down, by one gain for all channels, says so by an attribute `limits = True`. Then
-    the user learns how far and how often it did, and `--no-limit` leaves it out.
+    the user learns how far and how often it did, and `headroom: none` leaves it out.
     """
 
     def plan(self, rate: int) -> Plan:
@@ -324,7 +324,12 @@ class Reader(Protocol):
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):
-    """An output file while it is written. It is closed when the context ends. The core removes an incomplete file."""
+    """An output file while it is written. It is closed when the context ends. The core removes an incomplete file.
+
+    A sink that keeps samples beyond full scale, as floating-point files do, says so by an attribute `floating = True`. All
+    others clamp them. So the core lowers a signal that would exceed full scale (`headroom`): it leaves the context by an
+    exception, and opens the same path again.
+    """
 
     clipped: int
     """How many samples beyond full scale were clamped so far."""

@@ -325,7 +325,7 @@ def test_two_inputs_of_one_name_are_not_mixed_up(upscaler, folder):
 def test_no_limit_leaves_the_limiter_out(upscaler):
     t = np.arange(48_000) / 48_000
     sf.write(upscaler.folder / "hot.wav", 1.2 * np.sin(2 * np.pi * 997 * t), 48_000, subtype="FLOAT")
-    assert upscaler("enhance", "hot.wav", "-o", "limited.wav").returncode == 0
+    assert upscaler("enhance", "hot.wav", "-o", "limited.wav", "--headroom", "limit").returncode == 0
     assert upscaler("enhance", "hot.wav", "-o", "loud.wav", "--no-limit").returncode == 0
     limited, loud = (np.abs(sf.read(upscaler.folder / name)[0]).max() for name in ("limited.wav", "loud.wav"))
     assert limited <= 10 ** (-1 / 20) * 1.0001
@@ -342,7 +342,7 @@ def test_what_the_limiter_did_is_told(upscaler):
     level = 10 ** (-1 / 20) * np.where((t >= 1) & (t < 2), 2.0, 0.5)
     sf.write(upscaler.folder / "hot.wav", level * np.sin(2 * np.pi * 997 * t), 96_000, subtype="FLOAT")
     sf.write(upscaler.folder / "calm.wav", 0.5 * np.sin(2 * np.pi * 997 * t), 96_000, subtype="FLOAT")
-    done = upscaler("enhance", "hot.wav", "calm.wav", "-o", "out/", "--json")
+    done = upscaler("enhance", "hot.wav", "calm.wav", "-o", "out/", "--json", "--headroom", "limit")
     hot, calm = json.loads(done.stdout)["files"]
     assert 6.0 < hot["limited_db"] < 6.2
     assert 0.25 < hot["limited_share"] < 0.35
