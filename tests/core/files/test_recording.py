@@ -221,20 +221,21 @@ class More(Half):
 
 
 @pytest.mark.parametrize(("others", "share", "damage"), [
-    ([More], 0, "the rest cannot be reached; it was read by halves/More, which finds more of it than halves/Half"),
-    ([Half, More], 0, "the rest cannot be reached; it was read by halves/More, which finds more of it than halves/Half"),
+    ([More], 0, "the rest cannot be reached; it was read by halves/more, which finds more of it than halves/half"),
+    ([Half, More], 0, "the rest cannot be reached; it was read by halves/more, which finds more of it than halves/half"),
     ([], 0.25, "the rest cannot be reached"),
 ])  # fmt: skip
 def test_the_reader_that_finds_most_of_a_damaged_file_is_used(tmp_path, monkeypatch, others, share, damage):
     monkeypatch.setitem(sys.modules, "halves", sys.modules[__name__])
     readers = dict.fromkeys([Half, *others])
     plugin = ModuleType("halves")
-    plugin.upscaler_readers = hookimpl(
-        lambda: [
-            Component(reader.__name__, f"halves:{reader.__name__}", summary="x", suffixes=(".x",)) for reader in readers
-        ]
-    )
-    plugin.upscaler_readers.__name__ = "upscaler_readers"
+
+    @hookimpl
+    def upscaler_readers():
+        names = [reader.__name__ for reader in readers]
+        return [Component(name.lower(), f"halves:{name}", summary="x", suffixes=(".x",)) for name in names]
+
+    plugin.upscaler_readers = upscaler_readers
     (tmp_path / "a.x").write_bytes(b"x")
     with open_recording(tmp_path / "a.x", Registry(points=(), plugins={"halves": plugin})) as recording:
         assert sum(block.shape[-1] for block in recording.blocks()) == (48_000 if others else 24_000)
