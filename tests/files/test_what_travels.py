@@ -157,6 +157,13 @@ def test_damaged_chunks_are_named_and_the_others_travel(tmp_path: Path) -> None:
     assert chunks((tmp_path / "out.wav").read_bytes())[b"inst"] == INST
 
 
+def test_a_missing_pad_byte_hides_no_chunk(tmp_path: Path) -> None:
+    unpadded = b"note" + struct.pack("<I", 3) + b"abc"
+    result = converted(wav(tmp_path / "in.wav", unpadded, chunk(b"inst", INST)), tmp_path / "out.wav")
+    assert result.not_carried == ("the chunk note",)
+    assert chunks((tmp_path / "out.wav").read_bytes())[b"inst"] == INST
+
+
 @pytest.mark.parametrize(
     ("text", "code_page", "expected"),
     [

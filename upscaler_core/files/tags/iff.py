@@ -153,6 +153,9 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[str, int, int]]:
             return
         yield name[:4].decode(), start, length
         position = start + length + -length % align
+        if align == 2 and length % 2:  # some writers leave the pad byte out
+            file.seek(position - 1)
+            position -= file.read(1) not in (b"\0", b"")
 
 
 def _code_page(file: BinaryIO, chunks: list[tuple[str, int, int]]) -> str:
