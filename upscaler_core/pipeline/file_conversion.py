@@ -61,7 +61,7 @@ def convert(
     if restored and not (surveys and survey.silent):
         info = with_restoration(info, min(segment.cutoff_hz for segment in restored), list(line.models))
     gain_reduction, written, conversion = GainReductionMeter(), 0, Pass(recording, on_event)
-    with atomic_write(output.path) as part:
+    with atomic_write(output.path, overwrite=output.overwrite) as part:
         with output.exporter.open(part, output.rate, info.channels, info, line.seed) as sink:
             for block in line.stream(conversion, info.rate, bandwidth=bandwidth, gain_reduction=gain_reduction):
                 sink.write(block)

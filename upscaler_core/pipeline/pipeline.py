@@ -47,7 +47,7 @@ class Pipeline(SignalLine):
             rate: Hz.
 
         Returns:
-            The same type, float32, with the same leading dimensions and `ceil(time * target_rate / rate)` samples.
+            The same type, float32, with the same leading dimensions and `ceil(time * rate_out / rate)` samples.
         """
         x = torch.as_tensor(audio)
         if not x.is_floating_point():
@@ -80,7 +80,7 @@ class Pipeline(SignalLine):
             source: any file that an installed reader reads.
             target: its suffix picks the exporter. The folder is made where it is missing.
             registry: where readers and exporters are found. None = all that is installed.
-            export: the exporter's options, with its name under `use`. They count where the suffix picks that exporter.
+            export: options of the exporter that the suffix picks. With another one's name under `use` they are refused.
             overwrite: replace an existing target.
             strict: refuse a damaged source instead of decoding what is there.
             on_event: is called with what happens.
@@ -90,7 +90,7 @@ class Pipeline(SignalLine):
         """
         registry = registry or discover()
         options = dict(export or {})
-        settings = OutputSettings(self.target_rate, options.pop("use", None), options, overwrite)
+        settings = OutputSettings(self.target_rate, options.pop("use", None) or None, options, overwrite)
         with ExitStack() as stack:
 
             @cache
