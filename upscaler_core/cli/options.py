@@ -15,6 +15,8 @@ import typer
 from upscaler_core.errors import UsageError
 from upscaler_core.files.cutoffs import cutoff_of
 from upscaler_core.pipeline.yaml_document import Setting
+from upscaler_core.plugins.components import suggest
+from upscaler_core.plugins.user_config import config_file, read_config
 
 AllowLocalPlugins = Annotated[
     bool, typer.Option("--allow-local-plugins", help="Run the Python files that the file names under 'plugins'.")
@@ -200,6 +202,26 @@ def bit_rate_of(text: str) -> int:
     return number // 1000 if not match[2] and number >= 1000 else number
 
 
+def user_defaults(name: str, command: Callable[..., None]) -> dict[str, Any]:
+    """The defaults that the user's file of settings has for a command, by its parameters.
+
+    Raises:
+        UsageError: the file is wrong, or names an option that the command does not have.
+    """
+    known = {_option_of(parameter): parameter for parameter in inspect.signature(command).parameters}
+    defaults = {}
+    for key, value in getattr(read_config(), name).items():
+        option = key.replace("_", "-")
+        if option not in known or option in ("inputs", "pipeline"):
+            raise UsageError(f"{config_file()}: {name}.{key}: unknown key; {suggest(option, known)}")
+        defaults[known[option]] = value
+    return defaults
+
+
+def _option_of(parameter: str) -> str:
+    return "set" if parameter == "settings" else parameter.replace("_", "-")
+
+
 def with_processing_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command every field of `ProcessingOptions` as an option, after its own parameters.
 
@@ -224,7 +246,12 @@ def with_processing_options(command: Callable[..., None]) -> Callable[..., None]
     @functools.wraps(command)
     def wrapper(**values: Any) -> None:
         options = ProcessingOptions(**{field.name: values.pop(field.name) for field in fields(ProcessingOptions)})
-        command(**values, options=options)
+        try:
+            command(**values, options=options)
+        except UsageError as error:
+            names = ", ".join(user_defaults(command.__name__, wrapper))
+            note = f"\n(your defaults in {config_file()} are in force: {names})" if names else ""
+            raise UsageError(f"{error}{note}") from None
 
     wrapper.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
