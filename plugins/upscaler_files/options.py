@@ -48,7 +48,7 @@ class Mp3Options(Options):
         0,
         ge=0,
         le=9,
-        help="of the variable bit rate: LAME's V0 (best, about 250 kbps) to V9; V1 and on cut the treble from 19,500 Hz down",
+        help="variable bit rate: LAME's V0 (best, about 250 kbps) to V9; V1 and on cut the treble from 19,500 Hz down",
     )
     bitrate: Literal[128, 160, 192, 224, 256, 320] | None = option(
         None, unit="kbps", help="constant bit rate, which cuts the treble from 20,000 Hz down; null = variable"
