@@ -35,6 +35,7 @@ def plan_typed(
     rules = InputRules(
         _checked_mark(options.suffix),
         options.reprocess,
+        options.overwrite or options.resume,
         path.parent if own else Path(),
         path.parent if options.output is None else Path(),
     )

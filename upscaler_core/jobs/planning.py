@@ -53,12 +53,14 @@ class InputRules:
     Args:
         mark: what is added to the stems of outputs; None = `.upscaled` where they go beside their sources.
         reprocess: take files that this program made, too.
+        overwrite: outputs replace what exists, but never a file that was named as an input, also if it was left out.
         folder: where the relative paths of inputs begin, where the pipeline file names them.
         output_folder: the same for the output.
     """
 
     mark: str | None = None
     reprocess: bool = False
+    overwrite: bool = False
     folder: Path = Path()
     output_folder: Path = Path()
 
@@ -123,7 +125,7 @@ def plan_jobs(
     targets = plan_targets(files, destination, suffix=suffix, mark=mark, rate=rate, registry=registry)
     pairs = zip(files, targets, strict=True)
     jobs = [Job(file, *target, (relative / file.name).as_posix()) for (file, relative), target in pairs]
-    _refuse_to_replace(_named_files(inputs, rules.folder), jobs)
+    _refuse_to_replace(_named_files(inputs, rules.folder) if rules.overwrite else [], jobs)
     _check_export(targets, spec, registry)
     return JobPlan(jobs, destination.folder, {why: paths for why, paths in left_out.items() if paths})
 
@@ -156,7 +158,7 @@ def _made_files(files: Sequence[Path], mark: str, registry: Registry) -> set[Pat
 
 
 def _named_files(inputs: Iterable[str | Path], folder: Path) -> list[Path]:
-    """The inputs that are files themselves, and so are not to be touched even where they are left out."""
+    """The inputs that are no patterns, and so are not to be touched even where they are left out."""
     return [place for place, rest in (split_path(str(text), folder) for text in inputs if str(text) != "-") if not rest]
 
 
@@ -179,8 +181,8 @@ def _refuse_to_replace(named: Iterable[Path], jobs: Sequence[Job]) -> None:
                 raise UsageError(f"{target} is the input itself: name another output, the original stays untouched")
             if other != own:
                 raise UsageError(
-                    f"{target} was named as an input, and would be the output of {job.source}: "
-                    "name another output by -o, or fewer inputs (in a folder, results are left out by themselves)"
+                    f"{target} is an input, and would be replaced by the output of {job.source}: "
+                    "name another output by -o, or fewer inputs (or their folder, where results are left out)"
                 )
 
 
