@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +39,7 @@ class Job:
     """Without a suffix where `suffix` is None. Then `files.output.decide_output` adds the one that suits the source."""
     suffix: str | None
     name: str
-    """Path of the source below the input that named it."""
+    """Path of the source below the input that named it; the whole path where two sources would have one name."""
     before: Record | None = None
     """The manifest's record of an earlier run."""
     cutoffs: GivenCutoffs | None = None
@@ -123,8 +123,12 @@ def plan_jobs(
     suffix = registry.find(Kind.EXPORTER, named).component.suffixes[0] if named else None
     rate = _template_rate(destination, suffix, spec, registry)
     targets = plan_targets(files, destination, suffix=suffix, mark=mark, rate=rate, registry=registry)
-    pairs = zip(files, targets, strict=True)
-    jobs = [Job(file, *target, (relative / file.name).as_posix()) for (file, relative), target in pairs]
+    names = [(relative / file.name).as_posix() for file, relative in files]
+    several = {name for name, count in Counter(names).items() if count > 1}
+    jobs = [
+        Job(file, *target, file.as_posix() if name in several else name)
+        for (file, _), target, name in zip(files, targets, names, strict=True)
+    ]
     _refuse_to_replace(_named_files(inputs, rules.folder) if rules.overwrite else [], jobs)
     _check_export(targets, spec, registry)
     return JobPlan(jobs, destination.folder, {why: paths for why, paths in left_out.items() if paths})

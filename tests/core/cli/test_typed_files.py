@@ -61,7 +61,13 @@ def test_a_fault_in_what_was_typed_is_told_before_torch_is_loaded(upscaler, fold
     (folder / "site" / "torch").mkdir(parents=True)
     (folder / "site" / "torch" / "__init__.py").write_text("raise SystemExit('torch was loaded')")
     upscaler.environment["PYTHONPATH"] = os.pathsep.join([str(folder / "site"), os.environ.get("PYTHONPATH", "")])
-    for line in ("s.wav -o x.m4a", "s.wav --bits 12", "none/ -o out", "s.wav -o s.wav", "s.wav -o x.flac --quality 1"):
+    for line in (
+        "s.wav -o x.m4a",
+        "s.wav --bits 12",
+        "none*.wav -o out",
+        "s.wav -o s.wav",
+        "s.wav -o x.flac --quality 1",
+    ):
         done = upscaler("enhance", *line.split())
         assert "torch was loaded" not in done.stderr and done.returncode in (2, 4), done.stderr
 

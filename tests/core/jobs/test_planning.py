@@ -79,6 +79,10 @@ def test_outputs(registry, inputs, output, fields, expected, folder):
 def test_names_are_below_the_input_that_was_named(registry):
     jobs = plan_jobs(["in", "in/deep"], "{name}.ogg", PipelineSpec(version=1), registry).jobs
     assert [job.name for job in jobs] == ["a.wav", "b.mp3", "deep/a.flac", "a.flac"]
+    Path("C").mkdir()
+    Path("C/a.wav").write_bytes(b"x")
+    jobs = plan_jobs(["in/a.wav", "C/a.wav"], "out", PipelineSpec(version=1), registry).jobs
+    assert [job.name for job in jobs] == ["in/a.wav", "C/a.wav"]  # the manifest has a record by each name
 
 
 @pytest.mark.parametrize(
