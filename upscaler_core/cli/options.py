@@ -249,7 +249,7 @@ def with_processing_options(command: Callable[..., None]) -> Callable[..., None]
         try:
             command(**values, options=options)
         except UsageError as error:
-            names = ", ".join(user_defaults(command.__name__, wrapper))
+            names = ", ".join(map(_option_of, user_defaults(command.__name__, wrapper)))
             note = f"\n(your defaults in {config_file()} are in force: {names})" if names else ""
             raise UsageError(f"{error}{note}") from None
 

@@ -210,8 +210,8 @@ def test_settings_change_values_and_are_checked(fake_registry):
 
 def test_a_setting_that_chooses_another_component_drops_the_options_of_the_former_one():
     text = "version: 1\nresampler: {use: poly-sinc-hq, dsp_quality: fast}\nfinish: [{use: limiter, ceiling_db: -3}]"
-    spec = check(parse(text), discover(), ["resampler.quality=hq", "resampler.use=soxr"])
-    assert (spec.resampler.use, spec.resampler.written) == ("soxr", {"quality": "hq"})
+    spec = check(parse(text), discover(), ["resampler.quality=HQ", "resampler.use=soxr"])
+    assert (spec.resampler.use, spec.resampler.written) == ("soxr", {"quality": "HQ"})
     same = check(parse(text), discover(), ["resampler.use=poly-sinc-hq"])
     assert same.resampler.written == {"dsp_quality": "fast"}
 
