@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from upscaler_core import Options, UsageError
-from upscaler_core.cli import run_app
+from upscaler_core.cli import AllowLocalPlugins, Device, Settings, run_app
 
 CUTOFFS = (4_000, 8_000, 12_000)
 """Default cut-offs of a folder's evaluation, Hz."""
@@ -61,18 +61,10 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE.json", help="Write every number.", show_default=False)
     ] = None,
     down: Annotated[str, typer.Option(help="Resampler that makes the inputs, and the one alone.")] = "soxr",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of every pipeline.", show_default=False),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(metavar="auto|cpu|cuda|...", help="Where the models run: auto, or a device as torch names it."),
-    ] = "auto",
+    settings: Settings = None,
+    device: Device = "auto",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Clips at a time, a process and a thread each.")] = 1,
-    allow_local_plugins: Annotated[
-        bool, typer.Option("--allow-local-plugins", help="Run the Python files that pipelines name under 'plugins'.")
-    ] = False,
+    allow_local_plugins: AllowLocalPlugins = False,
 ) -> None:
     """Score pipelines on recordings, or one audio file against another.
 

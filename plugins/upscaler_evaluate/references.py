@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from upscaler_core import InputError, Registry, UsageError
-from upscaler_core.files import audio_suffixes, open_recording
+from upscaler_core.files import audio_suffixes, open_recording, search_folder
 
 DATASET_TABLE = "manifest.csv"
 """Name of the file in a folder that lists its recordings, with the columns `file` and `kind`."""
@@ -67,11 +67,10 @@ def _listed(table: Path) -> Iterator[ReferenceRecording]:
 
 
 def _searched(folder: Path, registry: Registry) -> Iterator[ReferenceRecording]:
-    suffixes = audio_suffixes(registry)
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
-            kind = path.relative_to(folder).parts[0] if path.parent != folder else folder.resolve().name
-            yield ReferenceRecording(path, kind)
+    files = (path for path, _ in search_folder(folder, audio_suffixes(registry)) if path.is_file())
+    for path in sorted(files):
+        kind = path.relative_to(folder).parts[0] if path.parent != folder else folder.resolve().name
+        yield ReferenceRecording(path, kind)
 
 
 def read_recording(path: Path, registry: Registry) -> tuple[Tensor, int]:

@@ -28,9 +28,9 @@ class Mp3Exporter(FileExporter[Mp3Options]):
             limit = "holds at most 48,000 Hz, not" if rate > _RATES[-1] else "does not hold"
             return f"MP3 {limit} {rate:,}{'' if rate > _RATES[-1] else ' Hz'}: add -r {near}, or write FLAC"
         most = _bit_rates(rate)[1]
-        if self.options.mode == "cbr" and self.options.kbps > most:
-            limit = f"MP3 at {rate:,} Hz holds at most {most} kbps, not {self.options.kbps}"
-            return f"{limit}: choose the mode vbr, or add -r 44100"
+        if self.options.bitrate and self.options.bitrate > most:
+            limit = f"MP3 at {rate:,} Hz holds at most {most} kbps, not {self.options.bitrate}"
+            return f"{limit}: leave the bit rate out, or add -r 44100"
         return None
 
     def encoder(self, file: BinaryIO, rate: int, channels: int, source: AudioInfo) -> SoundFileEncoder:
@@ -38,11 +38,11 @@ class Mp3Exporter(FileExporter[Mp3Options]):
         tag = id3_tag(source)
         head = basic_id3_tag(source) if tag is None else tag
         settings: dict[str, Any]
-        if self.options.mode == "vbr":
+        if self.options.bitrate is None:
             settings = {"bitrate_mode": "VARIABLE", "compression_level": self.options.quality / 10}
         else:
             least, most = _bit_rates(rate)
-            settings = {"bitrate_mode": "CONSTANT", "compression_level": (most - self.options.kbps) / (most - least)}
+            settings = {"bitrate_mode": "CONSTANT", "compression_level": (most - self.options.bitrate) / (most - least)}
         return SoundFileEncoder(file, rate, channels, "MP3", "MPEG_LAYER_III", {}, head=head, **settings)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from upscaler_core import Options, option
 
@@ -44,16 +44,31 @@ class FlacOptions(PcmOptions):
 class Mp3Options(Options):
     """MP3: variable or constant bit rate."""
 
-    mode: Literal["vbr", "cbr"] = option("vbr", help="variable or constant bit rate")
     quality: int = option(
         0,
         ge=0,
         le=9,
-        help="of vbr: LAME's V0 (best, about 250 kbps) to V9; V1 and on cut the treble from 19,500 Hz down",
+        help="variable bit rate: LAME's V0 (best, about 250 kbps) to V9; V1 and on cut the treble from 19,500 Hz down",
     )
-    kbps: Literal[128, 160, 192, 224, 256, 320] = option(320, help="of cbr; cuts the treble from 20,000 Hz down")
+    bitrate: Literal[128, 160, 192, 224, 256, 320] | None = option(
+        None, unit="kbps", help="constant bit rate, which cuts the treble from 20,000 Hz down; null = variable"
+    )
 
-    _kbps = field_validator("kbps", mode="before")(_number)
+    _bitrate = field_validator("bitrate", mode="before")(_number)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_old_names(cls, values: Any) -> Any:
+        """Read the former options `mode` and `kbps`, which version 0.3 takes out."""
+        if not isinstance(values, dict) or not {"mode", "kbps"} & values.keys():
+            return values
+        new = {name: value for name, value in values.items() if name not in ("mode", "kbps")}
+        mode = values.get("mode", "vbr")
+        if mode not in ("vbr", "cbr"):
+            raise ValueError(
+                f"mode is now 'bitrate', with a number for a constant bit rate, and was 'vbr' or 'cbr', not {mode!r}"
+            )
+        return {**new, "bitrate": values.get("kbps", 320)} if mode == "cbr" else new
 
 
 class OggOptions(Options):

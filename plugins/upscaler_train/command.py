@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from upscaler_core import MissingDependency, Options, discover
-from upscaler_core.cli import run_app
+from upscaler_core.cli import AllowLocalPlugins, Device, Settings, run_app
 from upscaler_core.pipeline import Spec, load_form
 from upscaler_core.processes import locked
 
@@ -57,19 +57,9 @@ def train(
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Epochs in all. Default: the recipe's.", show_default=False)
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a value of the recipe, such as optimizer.learning_rate=3e-4. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to train.")] = "auto",
-    allow_local_plugins: Annotated[
-        bool, typer.Option("--allow-local-plugins", help="Run the Python files that the recipe names under 'plugins'.")
-    ] = False,
+    settings: Settings = None,
+    device: Device = "auto",
+    allow_local_plugins: AllowLocalPlugins = False,
 ) -> None:
     """Train models by a recipe file.
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from upscaler_core import MissingDependency, Options, discover
-from upscaler_core.cli import run_app
+from upscaler_core.cli import AllowLocalPlugins, Device, Settings, run_app
 from upscaler_core.pipeline import load_form
 
 INTERRUPTED = 130
@@ -56,16 +56,8 @@ def tune(
         Literal["median", "hyperband", "none"], typer.Option("--pruner", help="What ends poor trials early.")
     ] = "median",
     seed: Annotated[int, typer.Option("--seed", min=0, help="For what is drawn of the space.")] = 0,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a value of the recipe, such as epochs=3. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to train.")] = "auto",
+    settings: Settings = None,
+    device: Device = "auto",
     grace: Annotated[
         float,
         typer.Option("--grace", min=1, help="Seconds without a sign of life until a trial is taken from its process."),
@@ -73,9 +65,7 @@ def tune(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output; all else to standard error.")
     ] = False,
-    allow_local_plugins: Annotated[
-        bool, typer.Option("--allow-local-plugins", help="Run the Python files that the recipe names under 'plugins'.")
-    ] = False,
+    allow_local_plugins: AllowLocalPlugins = False,
 ) -> None:
     """Search for a recipe's best options by many short trainings.
 

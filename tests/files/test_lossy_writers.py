@@ -99,7 +99,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("channels", [1, 2])
 def test_mp3_has_the_length_and_the_place_of_the_audio(path: Path, rate: int, channels: int) -> None:
     audio = recording(30_001)[:channels]
-    modes = [{"quality": 0}, {"quality": 9}] + [{"mode": "cbr", "kbps": 128}] * (rate >= 16_000)
+    modes = [{"quality": 0}, {"quality": 9}] + [{"bitrate": 128}] * (rate >= 16_000)
     for options in modes:
         write(path, audio, "mp3", rate, **options)
         with SoundFileReader().open(path) as written:
@@ -146,7 +146,7 @@ def test_the_best_is_near_the_audio(path: Path) -> None:
 @pytest.mark.parametrize("channels", [1, 2])
 def test_mp3_has_the_constant_bit_rate_of_the_option(path: Path, rate: int, channels: int) -> None:
     for kbps in KBPS:
-        write(path, recording(rate)[:channels], "mp3", rate, mode="cbr", kbps=kbps)
+        write(path, recording(rate)[:channels], "mp3", rate, bitrate=kbps)
         rates = bitrates(path.read_bytes())
         assert set(rates) == {kbps} and len(rates) >= rate // 1_152
         assert path.stat().st_size * 8 / 1_000 == pytest.approx(kbps, rel=0.12)  # with frames at the ends
@@ -157,10 +157,12 @@ def test_mp3_at_low_rates_has_what_mpeg_2_has(path: Path, rate: int) -> None:
     most = 160 if rate >= 16_000 else 64
     for kbps in KBPS:
         if kbps > most:
-            reason = f"MP3 at {rate:,} Hz holds at most {most} kbps, not {kbps}: choose the mode vbr, or add -r 44100"
-            assert exporter("mp3", mode="cbr", kbps=kbps).refuse(rate, 2) == reason
+            reason = (
+                f"MP3 at {rate:,} Hz holds at most {most} kbps, not {kbps}: leave the bit rate out, or add -r 44100"
+            )
+            assert exporter("mp3", bitrate=kbps).refuse(rate, 2) == reason
         else:
-            write(path, recording(rate), "mp3", rate, mode="cbr", kbps=kbps)
+            write(path, recording(rate), "mp3", rate, bitrate=kbps)
             assert set(bitrates(path.read_bytes())) == {kbps}
 
 
@@ -352,8 +354,9 @@ def test_open_refuses_too(path: Path, kind: str, rate: int) -> None:
 
 
 def test_options() -> None:
-    assert Mp3Options(kbps="192").kbps == 192 and OggOptions(quality="5").quality == 5  # type: ignore[arg-type]
-    for wrong in ({"kbps": 100}, {"kbps": "many"}, {"mode": "abr"}, {"quality": 10}, {"quality": -1}):
+    assert Mp3Options(mode="cbr", kbps=192) == Mp3Options(bitrate=192) and Mp3Options(mode="vbr") == Mp3Options()  # type: ignore[call-arg]
+    assert Mp3Options(bitrate="192").bitrate == 192 and OggOptions(quality="5").quality == 5  # type: ignore[arg-type]
+    for wrong in ({"bitrate": 100}, {"bitrate": "many"}, {"mode": "abr"}, {"quality": 10}, {"quality": -1}):
         with pytest.raises(ValidationError):
             Mp3Options(**wrong)  # type: ignore[arg-type]
     for quality in (-1, 10.1):

@@ -46,6 +46,36 @@ This page is the real `--help` of every command. Components that plugins add app
 
 Where every file failed for one reason, the exit code is that reason's. `UPSCALER_DEBUG=1` shows the traceback of what
 would be reported as a bug; `UPSCALER_TRACE=1` prints each call of a plugin's hook.
+
+## Inputs and outputs
+
+* A file or folder that exists is taken as it is written, brackets and braces included. Only what does not exist is read as a
+  glob (`'lib/**/*.mp3'`) or, for `-o`, as a template (`'out/{stem}-{rate}.flac'`; write `{{` for a brace).
+* Folders are searched to the bottom. Links are followed. Hidden files and folders, and trash, are not searched.
+* `-o out` writes into a folder and mirrors the tree of a folder input, and so does a template. A name such as `out.m4a` is
+  taken for a file; write `out.m4a/` if it is a folder.
+* Files of one name get longer names: `grandma.mp3` and `grandma.wav` become `grandma.mp3.flac` and `grandma.wav.flac`.
+* What this program made is not taken as an input again: files with the tag `ENHANCED_BY`, in the manifest of their folder,
+  or named `NAME.upscaled.*`. They are listed as left out. `--reprocess` takes them, too.
+* An input is never replaced, also not by the output of another input, and also not with `--overwrite`.
+* `--bits`, `--bitrate`, `--quality` and `--dither` go to the format that the output's suffix or `--format` chooses. If that
+  format lacks the option, the command stops.
+
+## Your own defaults and presets
+
+The file of settings is `~/.config/ai-audio-upscaler/config.toml` (on Windows in `%APPDATA%`), or what `UPSCALER_CONFIG`
+names. Its tables `enhance` and `run` hold defaults for the options of these commands:
+
+```toml
+[enhance]
+preset = "mine"
+format = "wav"
+bits = 16
+rate = "44.1k"
+set = ["seed=3"]
+```
+
+`mine.yaml` beside it is a [pipeline file](pipeline.md#the-pipeline-file), which `--preset mine` then runs.
 """
 
 

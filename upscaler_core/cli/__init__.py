@@ -10,15 +10,29 @@ if TYPE_CHECKING:
     from upscaler_core.cli.application import main
     from upscaler_core.cli.error_handling import run_app
     from upscaler_core.cli.interrupt import Interrupt
-    from upscaler_core.cli.options import CUTOFFS_HELP
+    from upscaler_core.cli.options import CUTOFFS_HELP, AllowLocalPlugins, Device, Settings
     from upscaler_core.cli.progress import clock, doubt_about
     from upscaler_core.cli.result_counter import exit_code
 
-__all__ = ["CUTOFFS_HELP", "Interrupt", "clock", "doubt_about", "exit_code", "main", "run_app"]
+__all__ = [
+    "CUTOFFS_HELP",
+    "AllowLocalPlugins",
+    "Device",
+    "Interrupt",
+    "Settings",
+    "clock",
+    "doubt_about",
+    "exit_code",
+    "main",
+    "run_app",
+]
 
 _MODULES = {
+    "AllowLocalPlugins": "options",
     "CUTOFFS_HELP": "options",
+    "Device": "options",
     "Interrupt": "interrupt",
+    "Settings": "options",
     "clock": "progress",
     "doubt_about": "progress",
     "exit_code": "result_counter",

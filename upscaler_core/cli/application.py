@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from upscaler_core.cli import check, doctor, models, plugins, run
 from upscaler_core.cli.error_handling import print_error, with_error_handling
+from upscaler_core.cli.options import user_defaults
 from upscaler_core.errors import UnknownComponent, UpscalerError
 from upscaler_core.plugins.components import Kind, suggest
 from upscaler_core.plugins.registry import Registry, discover
@@ -41,8 +42,9 @@ def build_app(registry: Registry) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.command("run")(with_error_handling(run.run))
-    app.command("enhance")(with_error_handling(run.enhance))
+    for name, command in (("run", run.run), ("enhance", run.enhance)):
+        defaults = {"default_map": user_defaults(name, command)}
+        app.command(name, context_settings=defaults)(with_error_handling(command))
     app.command("check")(with_error_handling(check.check))
     app.command("schema")(with_error_handling(check.schema))
     app.add_typer(plugins.app, name="plugins")
@@ -98,9 +100,9 @@ def main(arguments: list[str] | None = None) -> Any:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are not text
     try:
-        registry = discover()
+        app = build_app(discover())
     except UpscalerError as error:  # the user's configuration file is wrong
         print_error(str(error))
         sys.exit(error.exit_code)
     with safe_path():
-        return build_app(registry)(arguments)
+        return app(arguments)

@@ -8,17 +8,14 @@ from typing import Annotated
 
 import typer
 
-from upscaler_core.cli.options import AllowLocalPlugins
+from upscaler_core.cli.options import AllowLocalPlugins, Settings
 from upscaler_core.errors import Problem, SpecError
 from upscaler_core.plugins.registry import discover
 
 
 def check(
     pipelines: Annotated[list[Path], typer.Argument(metavar="PIPELINE.yaml", help="Pipeline files.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Check with this value changed.", show_default=False),
-    ] = None,
+    settings: Settings = None,
     allow_local_plugins: AllowLocalPlugins = False,
 ) -> None:
     """Check pipeline files.

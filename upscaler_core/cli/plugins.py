@@ -13,7 +13,7 @@ from upscaler_core.cli.error_handling import with_error_handling
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
 from upscaler_core.plugins.components import Component, suggest
 from upscaler_core.plugins.registry import Entry, PluginInfo, Registry, discover
-from upscaler_core.plugins.user_config import Config, read_config, write_config
+from upscaler_core.plugins.user_config import disable_plugins, read_config
 
 app = typer.Typer(
     help="List, show, check and write plugins.",
@@ -123,7 +123,7 @@ def switch(disable: Sequence[str], enable: Sequence[str]) -> None:
         if name not in known:
             raise UnknownComponent(f"there is no plugin '{name}'; {suggest(name, known)}")
     disabled = sorted({*former, *disable}.difference(enable))
-    path = write_config(Config(disabled_plugins=disabled))
+    path = disable_plugins(disabled)
     typer.echo(f"disabled plugins: {', '.join(disabled) or 'none'} (written to {path})")
 
 

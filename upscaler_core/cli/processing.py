@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,16 +14,18 @@ import typer
 from upscaler_core.cli.options import ProcessingOptions
 from upscaler_core.cli.progress import MOST_ROWS, Renderer
 from upscaler_core.cli.result_counter import ResultCounter
-from upscaler_core.errors import UpscalerError, UsageError
+from upscaler_core.cli.typed_files import exporter_of, lines_of_left_out, plan_typed
+from upscaler_core.errors import SpecError, UpscalerError, UsageError
 from upscaler_core.files.cutoffs import CutoffList, read_cutoffs
 from upscaler_core.jobs.engines import execute
 from upscaler_core.jobs.events import Event, Failed, Recorded, Skipped
 from upscaler_core.jobs.manifest import EVERYTHING, Manifest, Shard, pipeline_hash
-from upscaler_core.jobs.planning import Job, plan_jobs
+from upscaler_core.jobs.planning import Job, JobPlan
 from upscaler_core.jobs.worker import JobSettings, dry_run
 from upscaler_core.pipeline.events import Finished
 from upscaler_core.pipeline.loading import load
 from upscaler_core.pipeline.spec import PipelineSpec
+from upscaler_core.pipeline.yaml_document import Setting
 from upscaler_core.plugins.registry import Registry, discover
 
 
@@ -41,11 +42,11 @@ def process_files(path: Path, inputs: Sequence[str], options: ProcessingOptions)
     shard = Shard.parse(options.shard) if options.shard else EVERYTHING
     registry = discover()
     pipeline = _load_pipeline(path, registry, options)
-    inputs = inputs or [os.path.normpath(path.parent / name) for name in pipeline.input]
-    if not inputs:
-        raise UsageError("name at least one input: a file, a folder or a glob")
     listed = read_cutoffs(options.cutoffs) if options.cutoffs else None
-    plan = plan_jobs(inputs, _output(path, pipeline, options), pipeline, registry)
+    plan = plan_typed(path, inputs, pipeline, registry, options)
+    if not options.quiet:
+        for line in lines_of_left_out(plan):
+            typer.echo(line, err=True)
     jobs = [job for job in _with_cutoffs(plan.jobs, listed, pipeline, options) if job.name in shard]
     manifest = _manifest(plan.folder, pipeline, registry, options, shard)
     renderer = Renderer(len(jobs), quiet=options.quiet, summary_to_stderr=options.json)
@@ -59,7 +60,7 @@ def process_files(path: Path, inputs: Sequence[str], options: ProcessingOptions)
             counter(event)
     counter.sort([job.source for job in jobs])
     if options.json:
-        typer.echo(json.dumps(summary(counter, pipeline, options.dry_run), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(summary(counter, pipeline, plan, options.dry_run), ensure_ascii=False, indent=2))
     renderer.summary(counter, dry_run=options.dry_run)
     raise typer.Exit(counter.exit_code)
 
@@ -72,20 +73,19 @@ def _load_pipeline(path: Path, registry: Registry, options: ProcessingOptions) -
     """
     allowed, settings = options.allow_local_plugins, options.pipeline_settings
     pipeline = load(path, registry, allow_local_plugins=allowed)
+    if options.format is not None:
+        settings.append(Setting("export.use", exporter_of(options.format, registry), f"--format {options.format}"))
     try:
         if settings:
             pipeline = load(path, registry, settings, allow_local_plugins=allowed)
+    except SpecError as error:
+        typed = [setting.typed for setting in settings]
+        # A place in the file means nothing to the user: without the settings there was no fault.
+        lines = [f"{p.where if p.where in typed else ' '.join(typed)}: {p.message}" for p in error.problems]
+        raise UsageError("\n".join(lines)) from None
     except UpscalerError as error:
         raise UsageError(str(error)) from None
     return pipeline
-
-
-def _output(path: Path, pipeline: PipelineSpec, options: ProcessingOptions) -> str | None:
-    """What was typed; else what the pipeline file names, from its own folder."""
-    if options.output is not None or pipeline.output is None:
-        return options.output
-    # A slash at the end means a folder, and `normpath` would remove it.
-    return os.path.normpath(path.parent / pipeline.output) + "/" * pipeline.output.endswith("/")
 
 
 def _with_cutoffs(
@@ -123,6 +123,7 @@ def _events(
         overwrite=options.overwrite or options.resume,
         skip_existing=options.skip_existing,
         strict=options.strict,
+        keep_times=options.keep_times,
         pipeline_hash=manifest.pipeline_hash if manifest else "",
     )
     records = manifest.read() if manifest and options.resume else {}
@@ -133,7 +134,7 @@ def _events(
         yield from execute(with_records, settings, options.jobs, options.engine)
 
 
-def summary(counter: ResultCounter, pipeline: PipelineSpec, dry_run: bool) -> dict[str, Any]:
+def summary(counter: ResultCounter, pipeline: PipelineSpec, plan: JobPlan, dry_run: bool) -> dict[str, Any]:
     """The `--json` object."""
     status = {Finished: "would be done" if dry_run else "done", Skipped: "skipped", Failed: "failed"}
     files = [
@@ -155,4 +156,5 @@ def summary(counter: ResultCounter, pipeline: PipelineSpec, dry_run: bool) -> di
             mode="json", exclude_none=True
         ),
         "files": files,
+        "left_out": [{"source": str(path), "reason": why} for why, paths in plan.left_out.items() for path in paths],
     }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         refuse_existing,
         write_cutoffs,
     )
-    from upscaler_core.files.inputs import audio_suffixes, find_inputs
+    from upscaler_core.files.inputs import audio_suffixes, find_inputs, matching_paths, search_folder
     from upscaler_core.files.recording import Recording, open_recording
     from upscaler_core.files.tags.names import ID3_FRAMES
     from upscaler_core.files.tags.restoration import Restoration, made_by, restoration_of
@@ -48,10 +48,12 @@ __all__ = [
     "given_track",
     "id3_tag",
     "made_by",
+    "matching_paths",
     "open_recording",
     "read_cutoffs",
     "refuse_existing",
     "restoration_of",
+    "search_folder",
     "tag_flac",
     "tag_ogg",
     "vorbis_comments",
@@ -74,10 +76,12 @@ _MODULES = {
     "given_track": "cutoffs",
     "id3_tag": "tags.writing",
     "made_by": "tags.restoration",
+    "matching_paths": "inputs",
     "open_recording": "recording",
     "read_cutoffs": "cutoffs",
     "refuse_existing": "cutoffs",
     "restoration_of": "tags.restoration",
+    "search_folder": "inputs",
     "tag_flac": "tags.writing",
     "tag_ogg": "tags.writing",
     "vorbis_comments": "tags.vorbis",

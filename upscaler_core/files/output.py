@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from upscaler_core.errors import OutputError, UsageError
-from upscaler_core.plugins.components import Kind, Options, suggest
+from upscaler_core.errors import OptionError, OutputError, UsageError
+from upscaler_core.plugins.components import Kind, Options, suggest, validate
 from upscaler_core.plugins.protocols import AudioInfo, Exporter
 from upscaler_core.plugins.registry import Entry, Registry
 
+VIDEO = frozenset(
+    {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
+)
+"""Suffixes of video. Its sound is read, but video is not written."""
 RATES = (96_000, 88_200, 48_000, 44_100, 32_000, 22_050, 16_000, 8_000)
 """The rates, Hz, that are tried in this order where the user chooses none."""
 
@@ -23,7 +27,7 @@ class OutputSettings:
     Args:
         rate: Hz; None = the first of `RATES` that the format takes.
         exporter: an exporter's name; None = the one that the suffix picks.
-        options: that exporter's options. They count where the suffix picks that exporter.
+        options: that exporter's options; without an exporter, those of the one that the suffix picks.
         overwrite: replace outputs that exist.
         skip_existing: refuse nothing on account of what exists: the caller leaves such files out.
     """
@@ -43,6 +47,8 @@ class Output:
     rate: int
     """Hz."""
     exporter: Exporter
+    overwrite: bool = False
+    """Whether a file of that name may be replaced."""
 
 
 def decide_output(
@@ -71,7 +77,7 @@ def decide_output(
         MissingDependency: the exporter lacks a package or program.
     """
     reason: str | None = None
-    for suffix in default_suffixes(info()) if add_suffix else [""]:
+    for suffix in fitting_suffixes(info(), registry, settings) if add_suffix else [""]:
         path = target.with_name(target.name + suffix)
         exporter = build_exporter(path, registry, settings)
         rate = settings.rate or highest_rate(exporter)
@@ -84,7 +90,7 @@ def decide_output(
         raise OutputError(f"{path} cannot be written: {reason}")
     if add_suffix:
         _refuse_overwriting(source, path, settings)
-    return Output(path, rate, exporter)
+    return Output(path, rate, exporter, settings.overwrite)
 
 
 def default_suffixes(info: AudioInfo) -> Iterator[str]:
@@ -94,17 +100,57 @@ def default_suffixes(info: AudioInfo) -> Iterator[str]:
     yield ".wav"
 
 
-def build_exporter(path: Path, registry: Registry, settings: OutputSettings) -> Exporter:
-    """Build the exporter that a path's suffix picks, with the given options where they are its own.
+def fitting_suffixes(info: AudioInfo | None, registry: Registry, settings: OutputSettings) -> list[str]:
+    """The default suffixes, for a source or for any, whose exporters take the given options.
 
     Raises:
-        UsageError: no exporter writes that suffix.
+        OptionError: none of them does.
+    """
+    suffixes = list(default_suffixes(info)) if info else [".flac", ".wav"]
+    fitting, last_error = [], None
+    for suffix in suffixes:
+        try:
+            exporter_options(Path(f"x{suffix}"), registry, settings)
+            fitting.append(suffix)
+        except OptionError as error:
+            last_error = error
+    if not fitting and last_error:
+        raise last_error
+    return fitting
+
+
+def build_exporter(path: Path, registry: Registry, settings: OutputSettings) -> Exporter:
+    """Build the exporter that a path's suffix picks, with the given options.
+
+    Raises:
+        UsageError: no exporter writes that suffix, or the options are another one's.
         MissingDependency: the exporter lacks a package or program.
+    """
+    entry, options = exporter_options(path, registry, settings)
+    built: Exporter = registry.build(Kind.EXPORTER, entry.full_name, options)
+    return built
+
+
+def exporter_options(path: Path, registry: Registry, settings: OutputSettings) -> tuple[Entry, Options]:
+    """The exporter that a path's suffix picks, and its checked options. It imports nothing heavy.
+
+    Raises:
+        UsageError: no exporter writes that suffix, or the options are another one's.
+        OptionError: the exporter does not take the options.
     """
     entry = find_exporter(path, registry, settings.exporter)
     chosen = registry.find(Kind.EXPORTER, settings.exporter) if settings.exporter else entry
-    built: Exporter = registry.build(Kind.EXPORTER, entry.full_name, settings.options if chosen == entry else None)
-    return built
+    options = settings.options or {}
+    if chosen == entry:
+        return entry, validate(entry.component, options)
+    names = options.model_fields_set if isinstance(options, Options) else options
+    if names:
+        raise UsageError(
+            f"{path} is written by '{entry.component.name}', and {', '.join(sorted(names))} "
+            f"{'is an option' if len(names) == 1 else 'are options'} of '{chosen.component.name}': let the name end in "
+            f"{chosen.component.suffixes[0]}, or add --format {entry.component.name} to leave such options out"
+        )
+    return entry, validate(entry.component, {})
 
 
 def find_exporter(path: Path, registry: Registry, preferred: str | None = None) -> Entry:
@@ -116,8 +162,12 @@ def find_exporter(path: Path, registry: Registry, preferred: str | None = None) 
     suffix, exporters = path.suffix.lower(), registry.of(Kind.EXPORTER)
     matches = [entry for entry in exporters if suffix in entry.component.suffixes]
     if not matches:
-        known = [s for entry in exporters for s in entry.component.suffixes]
-        raise UsageError(f"{path}: no exporter writes '{suffix or path.name}'; {suggest(suffix, known)}")
+        known = sorted(s for entry in exporters for s in entry.component.suffixes)
+        if suffix in VIDEO:
+            raise UsageError(f"{path}: video is not written, only its sound: choose from {', '.join(known)}")
+        is_format = suffix in {s for entry in registry.of(Kind.READER) for s in entry.component.suffixes}
+        remedy = suggest("" if is_format else suffix, known)  # `.mp2` is no slip of the pen for `.mp3`
+        raise UsageError(f"{path}: no exporter writes '{suffix or path.name}'; {remedy}")
     return next((entry for entry in matches if preferred in (entry.component.name, entry.full_name)), matches[0])
 
 

@@ -8,11 +8,12 @@ are read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -120,12 +121,9 @@ class Manifest:
             OutputError: a manifest cannot be read.
         """
         records: dict[str, Record] = {}
-        for path in sorted(self.folder.glob(".upscaler*.jsonl")):
-            try:
-                with path.open("rb") as file:
-                    records.update((record.name, record) for line in file if (record := self._parsed(line)))
-            except OSError as error:
-                raise OutputError(f"{path} cannot be read: {error.strerror}") from error
+        for line in _lines(self.folder):
+            if record := self._parsed(line):
+                records[record.name] = record
         return records
 
     def _parsed(self, line: bytes) -> Record | None:
@@ -160,6 +158,46 @@ class Manifest:
             raise OutputError(f"{self.path} cannot be written: {error.strerror}") from error
 
 
+class RecordedOutputs:
+    """The outputs of all runs, of whatever pipeline, as the manifests in their folder, or in one above it, have them."""
+
+    def __init__(self) -> None:
+        self._in_folder: dict[Path, dict[str, Fingerprint]] = {}
+
+    def __contains__(self, path: Path) -> bool:
+        """Whether a file is an output, and has not changed since."""
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - a link's own folder counts
+        return any(
+            fingerprint.matches(path)
+            for folder in absolute.parents
+            if (fingerprint := self._recorded(folder).get(absolute.relative_to(folder).as_posix()))
+        )
+
+    def _recorded(self, folder: Path) -> dict[str, Fingerprint]:
+        """The outputs by their path below the folder."""
+        if folder not in self._in_folder:
+            self._in_folder[folder] = outputs = {}
+            for line in _lines(folder):
+                with contextlib.suppress(ValueError, TypeError, KeyError):  # half a line, or one of another program
+                    data = json.loads(line)
+                    outputs[data["target"]] = Fingerprint(**data["output"])
+        return self._in_folder[folder]
+
+
+def _lines(folder: Path) -> Iterator[bytes]:
+    """The lines of all manifests in a folder.
+
+    Raises:
+        OutputError: a manifest cannot be read.
+    """
+    for path in sorted(folder.glob(".upscaler*.jsonl")):
+        try:
+            with path.open("rb") as file:
+                yield from file
+        except OSError as error:
+            raise OutputError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def sha256(path: Path) -> str:
     """A file's SHA-256, as hexadecimal digits."""
     with path.open("rb") as file:
@@ -177,8 +215,6 @@ def pipeline_hash(spec: PipelineSpec, registry: Registry, device: str) -> str:
     components = list(spec.refs())
     hashed_separately = {"input", "output", "plugins", *(str(place[0]) for place, _, _ in components)}
     options = spec.model_dump(mode="json", exclude=hashed_separately)
-    # Without a rate of the user's own, the output's format decides it, see `files.output.highest_rate`.
-    options["target_rate"] = spec.target_rate if "target_rate" in spec.model_fields_set else None
     facts = {
         "spec": options,
         "device": device,

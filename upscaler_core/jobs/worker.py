@@ -40,6 +40,7 @@ class JobSettings:
         overwrite: replace outputs that exist.
         skip_existing: leave out files whose outputs exist.
         strict: refuse a damaged source instead of decoding what is there.
+        keep_times: give outputs the times of access and change that their sources have.
         pipeline_hash: what the function `pipeline_hash` returns, where finished files are to be recorded.
         folder: where relative paths begin; empty = the working folder.
     """
@@ -49,6 +50,7 @@ class JobSettings:
     overwrite: bool = False
     skip_existing: bool = False
     strict: bool = False
+    keep_times: bool = False
     pipeline_hash: str = ""
     folder: str = ""
 
@@ -127,6 +129,9 @@ class Worker:
             listed = job.cutoffs is not None  # then the list wins over the pipeline's own cut-off
             line = replace(self.pipeline, cutoff_hz=None) if listed else self.pipeline
             result = convert(line, recording(), output, bandwidth=bandwidth, strict=settings.strict, on_event=on_event)
+        if settings.keep_times:
+            status = job.source.stat()
+            os.utime(output.path, ns=(status.st_atime_ns, status.st_mtime_ns))
         if settings.pipeline_hash:
             source = Fingerprint.of(job.source)
             if (source.size, source.mtime_ns) == before:  # nobody wrote to it meanwhile

@@ -72,7 +72,7 @@ def convert(
         gain_reduction = GainReductionMeter()
         return line.stream(conversion, info.rate, bandwidth=bandwidth, gain_reduction=gain_reduction)
 
-    with atomic_write(output.path) as part:
+    with atomic_write(output.path, overwrite=output.overwrite) as part:
 
         def open_sink() -> Sink:
             return output.exporter.open(part, output.rate, info.channels, info, line.seed)

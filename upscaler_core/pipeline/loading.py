@@ -10,8 +10,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from upscaler_core.errors import Fault, OptionError, PluginError, Problem, SpecError, UnknownComponent
+from upscaler_core.files.inputs import expand_home
 from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec, Spec
-from upscaler_core.pipeline.yaml_document import Document, KeyPath, apply_setting, read
+from upscaler_core.pipeline.yaml_document import Document, KeyPath, Setting, apply_setting, read
 from upscaler_core.plugins.components import Kind, Options, explain, validate
 from upscaler_core.plugins.registry import Registry
 
@@ -19,7 +20,7 @@ S = TypeVar("S", bound=Spec)
 
 
 def load(
-    path: Path, registry: Registry, settings: Sequence[str] = (), *, allow_local_plugins: bool = False
+    path: Path, registry: Registry, settings: Sequence[str | Setting] = (), *, allow_local_plugins: bool = False
 ) -> PipelineSpec:
     """Read a pipeline file, with `key=value` settings on top, and check all of it, as `load_form` does.
 
@@ -29,13 +30,18 @@ def load(
     return spec if spec.name is not None else spec.model_copy(update={"name": path.stem})
 
 
-def check(document: Document, registry: Registry, settings: Sequence[str] = ()) -> PipelineSpec:
+def check(document: Document, registry: Registry, settings: Sequence[str | Setting] = ()) -> PipelineSpec:
     """Check a pipeline's form, names and options. Raises as `load_form` does."""
     return _check(document, PipelineSpec, registry, settings)
 
 
 def load_form(
-    path: Path, form: type[S], registry: Registry, settings: Sequence[str] = (), *, allow_local_plugins: bool = False
+    path: Path,
+    form: type[S],
+    registry: Registry,
+    settings: Sequence[str | Setting] = (),
+    *,
+    allow_local_plugins: bool = False,
 ) -> S:
     """Read a file of some form, such as a training recipe, with `key=value` settings on top, and check all of it.
 
@@ -43,7 +49,8 @@ def load_form(
         path: the file.
         form: its form.
         registry: the components that it may name. The local plugins that the file names are loaded into it.
-        settings: `key=value` each.
+        settings: `key=value` each. One that chooses another component, as `resampler.use=soxr`, drops the options that the
+            file has for the former one.
         allow_local_plugins: run the code of local plugins; otherwise a file that names some is refused.
 
     Returns:
@@ -73,13 +80,18 @@ def _check(
     document: Document,
     form: type[S],
     registry: Registry,
-    settings: Sequence[str],
+    settings: Sequence[str | Setting],
     folder: Path | None = None,
     *,
     allow_local_plugins: bool = False,
 ) -> S:
     """Check a document whose relative paths begin at `folder`."""
-    problems = [problem for setting in settings for problem in apply_setting(document, setting)]
+    problems: list[Problem] = []
+    for setting in sorted(map(Setting.parse, settings), key=lambda setting: setting.order):
+        _write_default(document, form, setting.path)
+        if setting.path[-1] == "use":
+            _drop_options(document, form, setting)
+        problems += apply_setting(document, setting)
     plugins_folder = folder if allow_local_plugins else None
     if missing := [_problem(document, fault) for fault in _add_plugins(document, registry, plugins_folder)]:
         raise SpecError(problems + missing)
@@ -104,14 +116,35 @@ def _check(
     if problems or spec is None:
         raise SpecError(problems)
     if folder and spec.plugins:
-        spec = spec.model_copy(update={"plugins": [str((folder / plugin).resolve()) for plugin in spec.plugins]})
+        spec = spec.model_copy(
+            update={"plugins": [str((folder / expand_home(plugin)).resolve()) for plugin in spec.plugins]}
+        )
     return spec
+
+
+def _write_default(document: Document, form: type[Spec], path: KeyPath) -> None:
+    """Write the component into a document that is used where the file names none, for a setting of one of its options."""
+    facts = form.model_fields.get(str(path[0]))
+    if facts and isinstance(facts.default, ComponentRef) and len(path) > 1 and document.data.get(path[0]) is None:
+        document.data[path[0]] = {"use": facts.default.use, **facts.default.written}
+
+
+def _drop_options(document: Document, form: type[Spec], setting: Setting) -> None:
+    """Remove the options of the component that a setting replaces by another one."""
+    place = setting.path[:-1]
+    for path, _, ref in form.refs_in(document.data):
+        if path == place and ref.use != setting.value:
+            container = document.data
+            for step in place:
+                container = container[step]
+            for name in ref.written:
+                del container[name]
 
 
 def _with_checkpoint_from(folder: Path, ref: ComponentRef) -> ComponentRef:
     """Resolve the path of a checkpoint relative to the pipeline file's folder, if the checkpoint lies there."""
     checkpoint = ref.written.get("checkpoint")
-    if not isinstance(checkpoint, str) or not (beside := folder / checkpoint).is_file():
+    if not isinstance(checkpoint, str) or not (beside := folder / expand_home(checkpoint)).is_file():
         return ref
     return ref.model_copy(update={"checkpoint": str(beside)})
 
@@ -128,7 +161,7 @@ def _add_plugins(document: Document, registry: Registry, folder: Path | None) ->
         return
     for index, name in files.items():
         try:
-            registry.add_files([folder / name])
+            registry.add_files([folder / expand_home(name)])
         except PluginError as error:
             yield Fault(("plugins", index), str(error))
 

@@ -58,7 +58,7 @@ class Pipeline(SignalLine):
 
         Returns:
             A tensor for a tensor, on the same device; otherwise an array. float32, with the same leading dimensions and
-            `ceil(time * target_rate / rate)` samples. Peaks may exceed ±1.0: see `headroom`.
+            `ceil(time * rate_out / rate)` samples. Peaks may exceed ±1.0: see `headroom`.
 
         Raises:
             UsageError: the audio is not floating point, its time does not come last, or the rate is not a whole number.
@@ -67,7 +67,7 @@ class Pipeline(SignalLine):
         refuse_time_first(x.shape, audio)
         channels = x.shape[-2] if x.dim() > 1 else 1
         signals = x.reshape(math.prod(x.shape[:-2]), channels, x.shape[-1])
-        length = -(-x.shape[-1] * self.target_rate // rate)
+        length = -(-x.shape[-1] * self.rate_out // rate)
         total, ready, outs = max(1, len(signals) * length), 0, []
         for signal in signals:
             bandwidth = self.bandwidth_of([signal], rate) if self.models else None
@@ -98,7 +98,7 @@ class Pipeline(SignalLine):
             source: any file that an installed reader reads.
             target: its suffix picks the exporter. The folder is made where it is missing.
             registry: where readers and exporters are found. None = all that is installed.
-            export: the exporter's options, with its name under `use`. They count where the suffix picks that exporter.
+            export: options of the exporter that the suffix picks. With another one's name under `use` they are refused.
             overwrite: replace an existing target.
             strict: refuse a damaged source instead of decoding what is there.
             on_event: is called with what happens.
@@ -108,7 +108,7 @@ class Pipeline(SignalLine):
         """
         registry = registry or discover()
         options = dict(export or {})
-        settings = OutputSettings(self.target_rate, options.pop("use", None), options, overwrite)
+        settings = OutputSettings(self.target_rate, options.pop("use", None) or None, options, overwrite)
         with ExitStack() as stack:
 
             @cache

@@ -21,7 +21,7 @@ def pipeline_schema(registry: Registry) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a pipeline file, given what is installed."""
     schema = PipelineSpec.model_json_schema()
     definitions = schema.setdefault("$defs", {})
-    del definitions["ComponentRef"]
+    del definitions["ComponentRef"], definitions["ExportRef"]
     properties = schema["properties"]
     for key, kind in {**_PLACES, "models": Kind.MODEL}.items():
         choices: dict[str, Any] = {
@@ -36,6 +36,9 @@ def pipeline_schema(registry: Registry) -> dict[str, Any]:
             shape = {"type": "array", "items": choices}
         elif key in ("resampler", "detector"):
             shape = choices
+        elif key == "export":
+            by_suffix = {"type": "object", "title": "for the exporter of the suffix", "not": {"required": ["use"]}}
+            shape = {"anyOf": [choices, by_suffix, {"type": "null"}]}
         else:
             shape = {"anyOf": [choices, {"type": "null"}]}
         properties[key] = {**shape, **texts}

@@ -55,6 +55,8 @@ FULL_BAND_HZ = 19_000
 """From here up a source is full band: few people hear what could be added."""
 LIVE_SURVEY_SECONDS = 10
 """A live stream is held back this long to measure its cut-off."""
+DEFAULT_RATE = 96_000
+"""Rate of what comes out where the user chooses none, Hz."""
 TRUSTED = 0.75
 """Share of the models' Nyquist frequency from which the octave above is added to. Below it, what they restored is relied on;
 the top of their band falls off, as it does in the recordings that they were trained on."""
@@ -68,7 +70,7 @@ class SignalLine:
 
     Args:
         resampler: a `Resampler`, or what `discover().resampler(name)` returns.
-        target_rate: Hz.
+        target_rate: Hz. None = 96,000, and for files the highest usual rate up to that which the format holds.
         models: enhancement models by name, with a rate in common. None of them = the resampler alone.
         fusion: joins the models' estimates. With one model that returns a waveform it may be left out.
         finish: finishers, in order.
@@ -87,7 +89,7 @@ class SignalLine:
     """
 
     resampler: Resample | Resampler
-    target_rate: int = 96_000
+    target_rate: int | None = None
     models: Mapping[str, EnhancementModel] = field(default_factory=dict)
     fusion: FusionStrategy | None = None
     finish: Sequence[Finisher] = ()
@@ -122,6 +124,11 @@ class SignalLine:
             if (value := getattr(self, name)) != getattr(SignalLine, name):
                 parts.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
+
+    @property
+    def rate_out(self) -> int:
+        """The rate of what comes out, Hz."""
+        return self.target_rate or DEFAULT_RATE
 
     @cached_property
     def enhancement(self) -> EnhancementStep:
@@ -158,17 +165,17 @@ class SignalLine:
             bandwidth = self.bandwidth_of(blocks, rate)
         edges = self._edges(bandwidth)
         if not any(edge for _, edge in edges):
-            out = self._resample(stream, rate, self.target_rate)
+            out = self._resample(stream, rate, self.rate_out)
         else:
             stream = self._without_replaced(stream, rate, edges)
-            if self._model_rate == self.target_rate:
-                edges = _at_rate(edges, rate, self.target_rate)
-                stream, rate = self._resample(stream, rate, self.target_rate), self.target_rate
+            if self._model_rate == self.rate_out:
+                edges = _at_rate(edges, rate, self.rate_out)
+                stream, rate = self._resample(stream, rate, self.rate_out), self.rate_out
             straight, source = tee(stream)
             added = self._added(source, rate, edges, self._model_rate)
-            out = zip_blocks(torch.add, self._resample(straight, rate, self.target_rate), added)
+            out = zip_blocks(torch.add, self._resample(straight, rate, self.rate_out), added)
         for finisher in self.finish:
-            plan = finisher.plan(self.target_rate)
+            plan = finisher.plan(self.rate_out)
             if gain_reduction is not None and getattr(finisher, "limits", False):
                 before, out = tee(out)
                 out = zip_blocks(gain_reduction, before, run(plan, out, joint=True))
@@ -199,7 +206,7 @@ class SignalLine:
             return "no model"
         if cutoff_hz >= min(FULL_BAND_HZ, 0.9 * self._model_rate / 2):
             return f"full band (to {cutoff_hz / 1000:.1f} kHz)"
-        if cutoff_hz >= self.target_rate / 2:
+        if cutoff_hz >= self.rate_out / 2:
             return f"content to {cutoff_hz / 1000:.1f} kHz fills the target's band"
         return ""
 
@@ -219,7 +226,7 @@ class SignalLine:
     def _model_rate(self) -> int:
         """The models' first rate that divides the target's: its band ends where the target's does, or octaves below."""
         rates = self.enhancement.rates
-        return next((rate for rate in rates if self.target_rate % rate == 0), rates[0])
+        return next((rate for rate in rates if self.rate_out % rate == 0), rates[0])
 
     def _resample(self, stream: Stream, rate_in: int, rate_out: int) -> Iterator[Tensor]:
         resample = self.resampler if isinstance(self.resampler, Resample) else Resample(self.resampler)
@@ -249,15 +256,15 @@ class SignalLine:
         """What the models add to a signal, at the target rate: up to their Nyquist frequency, then an octave at a time."""
         baseline, edges = self._resample(stream, rate, model_rate), _at_rate(edges, rate, model_rate)
         octave_up = 2 * model_rate
-        if octave_up not in self.enhancement.rates or self.target_rate % octave_up:
-            return self._resample(self._added_at(model_rate, baseline, edges), model_rate, self.target_rate)
+        if octave_up not in self.enhancement.rates or self.rate_out % octave_up:
+            return self._resample(self._added_at(model_rate, baseline, edges), model_rate, self.rate_out)
         below, source = tee(baseline)
         added, added_again = tee(self._added_at(model_rate, source, edges))
         restored = zip_blocks(torch.add, below, added_again)
         trusted = TRUSTED * model_rate / 2
         tops = [(start, edge and Bandwidth(max(edge.cutoff_hz, trusted))) for start, edge in edges]
         above = self._added(restored, model_rate, tops, octave_up)
-        return zip_blocks(torch.add, self._resample(added, model_rate, self.target_rate), above)
+        return zip_blocks(torch.add, self._resample(added, model_rate, self.rate_out), above)
 
     def _added_at(self, model_rate: int, stream: Stream, edges: Edges) -> Iterator[Tensor]:
         """What the models add to a baseline at one of their rates; the result is at that rate too."""

@@ -19,7 +19,7 @@ class ComponentRef(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    use: str = Field(description="name of an installed component, see `upscaler plugins`")
+    use: str = Field(description="name of an installed component, see `upscaler plugins`", min_length=1)
     _options: Options | None = PrivateAttr(None)
 
     @property
@@ -46,6 +46,12 @@ class ComponentRef(BaseModel):
     def __getstate__(self) -> dict[Any, Any]:
         """Leave the checked options behind: another process has to check them against what is installed there."""
         return {**super().__getstate__(), "__pydantic_private__": {"_options": None}}
+
+
+class ExportRef(ComponentRef):
+    """An exporter by name with its options, or options alone: then they are for the exporter that the suffix picks."""
+
+    use: str = Field("", description="name of an exporter; empty = the one that the output's suffix picks")
 
 
 Change = Callable[[KeyPath, Kind, ComponentRef], ComponentRef]
@@ -99,7 +105,8 @@ def _refs(
     path: KeyPath, kind: Kind, value: Any, ref_class: type[ComponentRef]
 ) -> Iterator[tuple[KeyPath, Kind, ComponentRef]]:
     if isinstance(value, ComponentRef):
-        yield path, kind, value
+        if value.use:
+            yield path, kind, value
     elif isinstance(value, Mapping) and isinstance(value.get("use"), str):
         if all(isinstance(key, str) for key in value):
             yield path, kind, ref_class.model_construct(**value)
@@ -110,7 +117,7 @@ def _refs(
 
 def _changed(path: KeyPath, kind: Kind, value: Any, change: Change) -> Any:
     if isinstance(value, ComponentRef):
-        return change(path, kind, value)
+        return change(path, kind, value) if value.use else value
     if isinstance(value, Mapping):
         return {key: _changed((*path, key), kind, inner, change) for key, inner in value.items()}
     if isinstance(value, list):
@@ -139,7 +146,13 @@ class PipelineSpec(Spec):
     name: str | None = option(None, help="what the outputs' tag calls this pipeline; null = the name of this file")
     input: list[str] = option([], help="files, folders and globs, from this file's folder; the command line's win")
     output: str | None = option(None, help="file, folder or template with {stem}, from this file's folder")
-    target_rate: int = option(96_000, unit="Hz", ge=1_000, le=768_000, help="sample rate of the output")
+    target_rate: int | None = option(
+        None,
+        unit="Hz",
+        ge=1_000,
+        le=768_000,
+        help="sample rate of the output; null = up to 96,000, what its format holds",
+    )
     resampler: Annotated[ComponentRef, Kind.RESAMPLER] = option(
         default_component("resampler"), help="changes the sample rate"
     )
@@ -166,8 +179,8 @@ class PipelineSpec(Spec):
         help="peaks beyond full scale: auto lowers the whole file once, by as much as is needed; limit turns them down by "
         "a limiter; none clips them, and leaves out limiters among the finishers",
     )
-    export: Annotated[ComponentRef | None, Kind.EXPORTER] = option(
-        None, help="exporter and its options; the output's suffix may pick another"
+    export: Annotated[ExportRef | None, Kind.EXPORTER] = option(
+        None, help="exporter and its options, or options alone, for the exporter that the output's suffix picks"
     )
 
     def faults(self) -> Iterator[Fault]:

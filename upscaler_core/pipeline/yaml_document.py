@@ -137,13 +137,42 @@ def _place(document: Document, node: yaml.Node) -> str:
     return f"{document.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
-def apply_setting(document: Document, setting: str) -> list[Problem]:
-    """Apply one `key=value` to a document; the key is a dotted path, the value is YAML."""
-    place = f"--set {setting}"
-    dotted, equals, text = setting.partition("=")
-    path: KeyPath = tuple(int(step) if step.isdigit() else step for step in dotted.split("."))
-    if not equals or "" in path:
+@dataclass(frozen=True)
+class Setting:
+    """A value that the user sets in place of the file's: `--set key=value`, or an option that stands for that."""
+
+    key: str
+    """A dotted path; empty where what was typed is not `key=value`."""
+    value: str
+    """YAML."""
+    typed: str
+    """What the user typed, which is where a fault of it is."""
+
+    @classmethod
+    def parse(cls, text: str | Setting) -> Setting:
+        """Read `key=value`."""
+        if isinstance(text, Setting):
+            return text
+        key, equals, value = text.partition("=")
+        return cls(key if equals else "", value, f"--set {text}")
+
+    @property
+    def path(self) -> KeyPath:
+        """The key as a path."""
+        return tuple(int(step) if step.isdigit() else step for step in self.key.split("."))
+
+    @property
+    def order(self) -> int:
+        """Settings are applied in this order: what replaces a whole, what chooses a component, all others."""
+        return 0 if len(self.path) == 1 else 1 if self.path[-1] == "use" else 2
+
+
+def apply_setting(document: Document, setting: Setting) -> list[Problem]:
+    """Apply a setting to a document."""
+    place, path, dotted = setting.typed, setting.path, setting.key
+    if "" in path:
         return [Problem(place, "write it as key=value, such as chunk.samples=48000")]
+    text = setting.value
     try:
         value = parse(f"value: {text}", place).data["value"]
     except SpecError:

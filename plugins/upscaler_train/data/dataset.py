@@ -20,11 +20,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from glob import glob
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from upscaler_core import InputError, Kind, Registry, UsageError
+from upscaler_core.files import matching_paths, search_folder
 
 TABLE = "manifest.csv"
 """The dataset table: a row for each recording in the folder or below it."""
@@ -54,11 +54,11 @@ def find_recordings(patterns: Sequence[str], base: Path, registry: Registry) -> 
     """
     suffixes = {suffix for entry in registry.of(Kind.READER) for suffix in entry.component.suffixes}
     recordings: dict[Path, None] = {}
-    for pattern in (name for with_ranges in patterns for name in expand_ranges(with_ranges)):
-        place = base / Path(pattern).expanduser()
-        matches = [path for file in _find_files(place, suffixes) for path in _recordings_in(file, suffixes)]
+    for pattern in (name for with_ranges in patterns for name in _expanded(with_ranges, base)):
+        files = _find_files(pattern, base, suffixes)
+        matches = [path for file in files for path in _recordings_in(file, suffixes)]
         if not matches:
-            raise UsageError(f"{place}: there is no audio file")
+            raise UsageError(f"{base / pattern}: there is no audio file")
         recordings.update(dict.fromkeys(matches))
     return list(recordings)
 
@@ -78,13 +78,20 @@ def expand_ranges(pattern: str) -> Iterator[str]:
         yield from expand_ranges(f"{pattern[: span.start()]}{number:0{len(span[1])}}{pattern[span.end() :]}")
 
 
-def _find_files(place: Path, suffixes: Set[str]) -> list[Path]:
+def _expanded(pattern: str, base: Path) -> Iterator[str]:
+    """The names that a pattern with ranges stands for; itself if it exists as it is written."""
+    yield from [pattern] if (base / pattern).exists() else expand_ranges(pattern)
+
+
+def _find_files(pattern: str, base: Path, suffixes: Set[str]) -> list[Path]:
     """The recordings and tar archives that a file, a folder or a glob names."""
-    if place.is_dir():
-        return [p for p in sorted(place.rglob("*")) if p.suffix.lower() in {*suffixes, TAR_SUFFIX} and p.is_file()]
-    if place.is_file():
-        return [place]
-    return [Path(p) for p in sorted(glob(str(place), recursive=True))]  # noqa: PTH207 - absolute patterns too
+    found: list[Path] = []
+    for path in matching_paths(pattern, base):
+        if path.is_dir():
+            found += sorted(file for file, _ in search_folder(path, {*suffixes, TAR_SUFFIX}) if file.is_file())
+        elif path.exists():
+            found.append(path)
+    return found
 
 
 def _recordings_in(file: Path, suffixes: Set[str]) -> list[Path]:

@@ -10,6 +10,7 @@ import torch
 
 from upscaler_core.cli.options import ProcessingOptions, with_processing_options
 from upscaler_core.cli.run import enhance, run
+from upscaler_core.pipeline.yaml_document import Setting
 
 
 @pytest.mark.parametrize(("command", "own"), [(run, ["pipeline", "inputs"]), (enhance, ["inputs", "preset"])])
@@ -26,11 +27,15 @@ def test_what_is_typed_arrives_as_one_record():
     def command(word: str, *, options: ProcessingOptions) -> None:
         received.append((word, options))
 
-    typed = {**vars(ProcessingOptions()), "jobs": 3, "settings": ["chunk.samples=48000"], "rate": 96_000}
+    typed = {**vars(ProcessingOptions()), "jobs": 3, "settings": ["chunk.samples=48000"], "rate": "96k", "bits": "16"}
     command(word="x", **typed)
     ((word, options),) = received
-    assert (word, options) == ("x", ProcessingOptions(jobs=3, settings=["chunk.samples=48000"], rate=96_000))
-    assert options.pipeline_settings == ["chunk.samples=48000", "target_rate=96000"]
+    assert (word, options) == ("x", ProcessingOptions(jobs=3, settings=["chunk.samples=48000"], rate="96k", bits="16"))
+    assert options.pipeline_settings == [
+        Setting("chunk.samples", "48000", "--set chunk.samples=48000"),
+        Setting("target_rate", "96000", "--rate 96k"),
+        Setting("export.bits", "16", "--bits 16"),
+    ]
     assert ProcessingOptions().pipeline_settings == []
 
 

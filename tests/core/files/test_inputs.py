@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from upscaler_core import discover
+from upscaler_core import UsageError, discover
 from upscaler_core.files import audio_suffixes, find_inputs
 
 
@@ -17,7 +17,7 @@ def registry():
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = "b.wav a.FLAC notes.txt .hidden.wav a.upscaled.flac deep/er/c.mp3 out/a.flac [1].wav"
+    names = "b.wav a.FLAC notes.txt .hidden.wav deep/er/c.mp3 out/a.flac [1].wav .stfolder/s.wav @eaDir/t.wav"
     for name in names.split():
         Path("in", name).parent.mkdir(parents=True, exist_ok=True)
         Path("in", name).write_bytes(b"x")
@@ -47,21 +47,59 @@ def test_the_searched_folder_itself_may_take_the_outputs(tree, registry):
     assert len(names(["in"], registry, "in")) == 5
 
 
-def test_a_template_leaves_nothing_out(tree, registry):
-    assert len(names(["in"], registry, "in/out/{stem}.flac")) == 5
+def test_what_is_in_the_folder_of_outputs_is_told(tree, registry):
+    told = []
+    list(find_inputs(["in"], registry, "in/out", left_out=lambda path, why: told.append((path, why))))
+    assert told == [(Path("in/out/a.flac"), "in the output folder")]
+
+
+def test_links_are_followed_and_loops_are_not(tree, registry):
+    Path("album/cd 1").mkdir(parents=True)
+    Path("album/cd 1/x.wav").write_bytes(b"x")
+    Path("in/linked").symlink_to(Path("album").absolute())
+    Path("album/loop").symlink_to(Path("in").absolute())
+    Path("in/gone").symlink_to("nowhere")
+    told = []
+    found = find_inputs(["in"], registry, left_out=lambda path, why: told.append((path, why)))
+    linked = [path.as_posix() for path, _ in found if "linked" in path.parts]
+    assert linked == ["in/linked/cd 1/x.wav"]
+    assert told == [(Path("in/gone"), "a link that leads nowhere")]
+    assert [name for name, _ in names(["in/**/x.wav"], registry)] == linked
+
+
+@pytest.mark.parametrize("folder", ["Album [2020]", "A {stem}", "a*b", "~", "?"])
+def test_a_folder_is_taken_literally_whatever_its_name(tree, registry, folder):
+    Path(folder).mkdir()
+    Path(folder, "x.wav").write_bytes(b"x")
+    place = (Path(folder) / "x.wav").as_posix()
+    assert [name for name, _ in find_inputs(["*.wav"], registry, folder=Path(folder))] == [Path(place)]
+    if folder != "~":
+        assert names([f"{folder}/*.wav"], registry) == [(place, ".")]
+        assert names([folder], registry) == [(place, ".")]
+
+
+def test_a_tilde_is_the_home_folder(tree, registry, monkeypatch):
+    monkeypatch.setenv("HOME", str(tree / "in"))
+    assert names(["~/b.wav"], registry) == [((tree / "in" / "b.wav").as_posix(), ".")]
+    assert names(["~/b*.wav"], registry, None) == [((tree / "in" / "b.wav").as_posix(), ".")]
+
+
+def test_standard_input_is_refused_in_a_sentence(tree, registry):
+    with pytest.raises(UsageError, match="standard input"):
+        names(["-"], registry)
 
 
 def test_what_is_named_is_taken_whatever_its_name(tree, registry):
-    inputs = ["in/notes.txt", "in/.hidden.wav", "in/a.upscaled.flac", "missing.wav", "in/[1].wav"]
+    inputs = ["in/notes.txt", "in/.hidden.wav", "in/.stfolder/s.wav", "missing.wav", "in/[1].wav"]
     assert names(inputs, registry) == [(name, ".") for name in inputs]
 
 
 def test_a_pattern_takes_files_and_no_folders(tree, registry):
-    assert names(["in/*"], registry) == [
-        (f"in/{name}", ".") for name in ("[1].wav", "a.FLAC", "a.upscaled.flac", "b.wav", "notes.txt")
-    ]
+    assert names(["in/*"], registry) == [(f"in/{name}", ".") for name in ("[1].wav", "a.FLAC", "b.wav", "notes.txt")]
     assert names(["in/**/*.mp3"], registry) == [("in/deep/er/c.mp3", ".")]
     assert names([str(tree / "in" / "?.wav")], registry) == [((tree / "in" / "b.wav").as_posix(), ".")]
+    assert names(["in/**/t.wav"], registry) == []  # a folder of thumbnails
+    assert names(["in/@eaDir/t*.wav"], registry) == [("in/@eaDir/t.wav", ".")]
     assert names(["nothing*"], registry) == []
 
 

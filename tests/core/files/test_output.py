@@ -58,7 +58,10 @@ def test_channels_are_checked_against_the_header(source, tmp_path, registry):
 def test_options_count_for_their_own_exporter_only(tmp_path, registry):
     settings = OutputSettings(exporter="flac", options={"bits": 16})
     assert build_exporter(tmp_path / "x.flac", registry, settings).options.bits == 16
-    assert build_exporter(tmp_path / "x.wav", registry, settings).options.bits == "auto"
+    with pytest.raises(UsageError, match=r"x\.wav is written by 'wav', and bits is an option of 'flac'"):
+        build_exporter(tmp_path / "x.wav", registry, settings)
+    assert build_exporter(tmp_path / "x.wav", registry, OutputSettings(options={"bits": 16})).options.bits == 16
+    assert build_exporter(tmp_path / "x.wav", registry, OutputSettings(exporter="flac")).options.bits == "auto"
 
 
 @pytest.mark.parametrize(

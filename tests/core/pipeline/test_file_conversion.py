@@ -9,7 +9,7 @@ import soundfile as sf
 import torch
 from mutagen.flac import FLAC
 
-from upscaler_core import Pipeline
+from upscaler_core import Pipeline, UsageError
 from upscaler_core.dsp import Bandwidth, BandwidthTrack, Segment
 from upscaler_core.files import open_recording, restoration_of
 from upscaler_core.files.output import OutputSettings, decide_output
@@ -53,6 +53,16 @@ def test_a_given_bandwidth_replaces_the_survey(line, tmp_path):
     measured, restoration = done(line, x, tmp_path)
     assert (measured.cutoff_hz, measured.added, measured.note) == (24_000, False, "full band (to 24.0 kHz)")
     assert restoration is None
+
+
+def test_without_a_rate_a_file_gets_what_its_format_holds(tmp_path):
+    line = Pipeline(discover().resampler("linear"))
+    sf.write(tmp_path / "in.wav", torch.zeros(800, 1).numpy(), 8_000)
+    rates = [line.write(tmp_path / "in.wav", tmp_path / f"x.{suffix}").rate_out for suffix in ("mp3", "flac")]
+    assert rates == [48_000, 96_000]
+    assert line(torch.zeros(1, 800), 8_000).shape == (1, 9_600)
+    with pytest.raises(UsageError, match="bits is an option of 'wav'"):
+        line.write(tmp_path / "in.wav", tmp_path / "y.flac", export={"use": "wav", "bits": 16})
 
 
 def test_silence_is_called_so_and_not_restored(line, tmp_path):

@@ -208,6 +208,29 @@ def test_settings_change_values_and_are_checked(fake_registry):
     assert any(s.startswith("--set models.a.x=1: models.a.x: unknown key") for s in said)
 
 
+def test_a_setting_that_chooses_another_component_drops_the_options_of_the_former_one():
+    text = "version: 1\nresampler: {use: poly-sinc-hq, dsp_quality: fast}\nfinish: [{use: limiter, ceiling_db: -3}]"
+    spec = check(parse(text), discover(), ["resampler.quality=HQ", "resampler.use=soxr"])
+    assert (spec.resampler.use, spec.resampler.written) == ("soxr", {"quality": "HQ"})
+    same = check(parse(text), discover(), ["resampler.use=poly-sinc-hq"])
+    assert same.resampler.written == {"dsp_quality": "fast"}
+
+
+def test_an_option_of_the_default_component_can_be_set_where_the_file_names_none():
+    spec = check(parse("version: 1"), discover(), ["resampler.dsp_quality=exact"])
+    assert (spec.resampler.use, spec.resampler.options.dsp_quality) == ("poly-sinc-hq", "exact")
+
+
+def test_an_exporter_may_have_options_and_no_name():
+    spec = check(parse("version: 1\nexport: {bits: 16}"), discover())
+    assert (spec.export.use, spec.export.options) == ("", {"bits": 16})
+    assert pipeline_hash(spec, discover(), "cpu") != pipeline_hash(
+        check(parse("version: 1"), discover()), discover(), "cpu"
+    )
+    assert jsonschema.Draft202012Validator(pipeline_schema(discover())).is_valid({"version": 1, "export": {"bits": 16}})
+    assert pickle.loads(pickle.dumps(spec)).export.options == {"bits": 16}
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 keys = st.sampled_from([*PipelineSpec.model_fields, "use", "x"]) | st.text()
 documents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=20)

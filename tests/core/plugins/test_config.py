@@ -7,7 +7,7 @@ import pytest
 from conftest import Upscaler
 
 from upscaler_core import OutputError, UsageError
-from upscaler_core.plugins.user_config import Config, config_file, read_config, write_config
+from upscaler_core.plugins.user_config import Config, config_file, disable_plugins, read_config
 
 VARIABLES = ("UPSCALER_CONFIG", "APPDATA", "XDG_CONFIG_HOME")
 
@@ -31,7 +31,7 @@ def test_names_of_any_sort_come_back_as_they_were(tmp_path, monkeypatch):
     monkeypatch.setenv("UPSCALER_CONFIG", str(tmp_path / "new" / "c.toml"))
     assert read_config() == Config()
     names = ["plain", 'quo"te', "back\\slash", "日本", "😀"]
-    assert write_config(Config(disabled_plugins=names)) == config_file()
+    assert disable_plugins(names) == config_file()
     assert read_config().disabled_plugins == names
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["c.toml"]
 
@@ -44,14 +44,14 @@ def test_a_folder_is_no_file(tmp_path, monkeypatch):
 
 def test_what_cannot_be_written_leaves_the_former_file(tmp_path, monkeypatch):
     monkeypatch.setenv("UPSCALER_CONFIG", str(tmp_path / "c.toml"))
-    write_config(Config(disabled_plugins=["soxr"]))
+    disable_plugins(["soxr"])
 
     def fails(self, target):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fails)
     with pytest.raises(OutputError, match=r"c\.toml cannot be written: No space left on device"):
-        write_config(Config())
+        disable_plugins([])
     assert read_config().disabled_plugins == ["soxr"]
     assert [path.name for path in tmp_path.iterdir()] == ["c.toml"]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from conftest import Upscaler, install
 
-from upscaler_core.plugins.user_config import Config, read_config, write_config
+from upscaler_core.plugins.user_config import disable_plugins, read_config
 
 PLUGIN = """
 from pathlib import Path
@@ -74,6 +74,6 @@ def test_a_plugin_that_is_not_there_cannot_be_turned_off(upscaler):
 
 def test_one_that_was_uninstalled_can_be_turned_on_again(upscaler, monkeypatch):
     monkeypatch.setenv("UPSCALER_CONFIG", str(upscaler.folder / "ai-audio-upscaler" / "config.toml"))
-    write_config(Config(disabled_plugins=["gone"]))
+    disable_plugins(["gone"])
     assert upscaler("plugins", "--enable", "gone").returncode == 0
     assert read_config().disabled_plugins == []
