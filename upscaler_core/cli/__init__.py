@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from upscaler_core.cli.error_handling import run_app
     from upscaler_core.cli.interrupt import Interrupt
     from upscaler_core.cli.options import CUTOFFS_HELP
-    from upscaler_core.cli.progress import clock, doubt_about
     from upscaler_core.cli.result_counter import exit_code
+    from upscaler_core.cli.words import clock, doubt_about
 
 __all__ = ["CUTOFFS_HELP", "Interrupt", "clock", "doubt_about", "exit_code", "main", "run_app"]
 
 _MODULES = {
     "CUTOFFS_HELP": "options",
     "Interrupt": "interrupt",
-    "clock": "progress",
-    "doubt_about": "progress",
+    "clock": "words",
+    "doubt_about": "words",
     "exit_code": "result_counter",
     "main": "application",
     "run_app": "error_handling",

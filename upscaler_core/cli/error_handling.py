@@ -33,8 +33,8 @@ def with_error_handling(command: F) -> F:
         except UpscalerError as error:
             print_error(str(error))
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            print_error("interrupted; finished files are whole, the one at work is absent")
+        except KeyboardInterrupt as interruption:
+            print_error(str(interruption) or "Stopped. Files that were finished are complete, the others are absent.")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # Nobody reads our output any more. What Python still flushes at exit must go somewhere too.

@@ -82,7 +82,9 @@ def plan_jobs(inputs: Sequence[str | Path], output: str | None, spec: PipelineSp
     return JobPlan(jobs, folder)
 
 
-def output_settings(spec: PipelineSpec, *, overwrite: bool = False, skip_existing: bool = False) -> OutputSettings:
+def output_settings(
+    spec: PipelineSpec, *, overwrite: bool = False, skip_existing: bool = False, resumable: bool = False
+) -> OutputSettings:
     """The choices of a pipeline file for its outputs."""
     export = spec.export
     return OutputSettings(
@@ -91,6 +93,7 @@ def output_settings(spec: PipelineSpec, *, overwrite: bool = False, skip_existin
         options=export.options if export else None,
         overwrite=overwrite,
         skip_existing=skip_existing,
+        resumable=resumable,
     )
 
 

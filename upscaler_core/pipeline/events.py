@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, Literal
+
+Stage = Literal["survey", "resample", "restore"]
+"""A kind of work on a file. A survey measures its bandwidth; then each part is only resampled, or restored by models too."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,22 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """It is decided what is done with a file."""
+
+    source: Path
+    seconds: Mapping[Stage, float]
+    """Seconds of the source that each stage has to do, including those that are done already."""
+
+
+@dataclass(frozen=True)
 class Advanced:
-    """More of a file was read in this pass."""
+    """More of a file is done: read by the survey, or written to the output."""
 
     source: Path
     seconds: float
-    """Length of what was read since the last such event."""
+    """Length of what was done since the last such event, seconds of the source."""
+    stage: Stage = "restore"
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,10 @@ class SegmentResult:
     """Whether the models added anything."""
     sure: bool = True
     """Whether the confidence is not low (`dsp.LOW_CONFIDENCE`)."""
+    cause: str = "unknown"
+    """Why its content ends there (`dsp.Bandwidth.cause`)."""
+    codec: str = ""
+    """The codec that it was probably coded with; empty where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +107,25 @@ class Finished:
     warnings: tuple[str, ...] = ()
 
 
-Progress = Started | Advanced | Warned
+def finished_from(source: Path, target: Path, data: Mapping[str, Any]) -> Finished:
+    """A result from what `dataclasses.asdict` made of it, after a way through JSON. What is unknown here is left out.
+
+    Raises:
+        TypeError, KeyError: something is missing.
+    """
+    names = {field.name for field in fields(Finished)} - {"source", "target", "segments"}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in data.items() if name in names
+    }
+    known = {field.name for field in fields(SegmentResult)}
+    segments = tuple(
+        SegmentResult(**{name: value for name, value in segment.items() if name in known})
+        for segment in data.get("segments", ())
+    )
+    return Finished(source, target, **values, segments=segments)
+
+
+Progress = Started | Planned | Advanced | Warned
 OnProgress = Callable[[Progress], None]
 
 

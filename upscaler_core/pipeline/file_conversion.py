@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -15,14 +16,31 @@ from upscaler_core.errors import InputError
 from upscaler_core.files.output import Output
 from upscaler_core.files.recording import Recording
 from upscaler_core.files.tags.restoration import with_restoration
-from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, SegmentResult, Started, Warned, ignore
+from upscaler_core.pipeline.events import (
+    Advanced,
+    Finished,
+    OnProgress,
+    Planned,
+    SegmentResult,
+    Stage,
+    Started,
+    Warned,
+    ignore,
+)
 from upscaler_core.pipeline.signal_line import SignalLine
 
 
-def expected_result(recording: Recording, output: Output) -> Finished:
-    """What is known of a file's result before it is done."""
-    info = recording.info
-    return Finished(recording.path, output.path, info.rate, output.rate, info.channels, info.seconds or 0)
+def expected_result(
+    line: SignalLine, recording: Recording, output: Output, bandwidth: BandwidthTrack | None = None
+) -> Finished:
+    """What is known of a file's result before it is done, without a survey."""
+    info, line = recording.info, replace(line, target_rate=output.rate)
+    expected = Finished(recording.path, output.path, info.rate, output.rate, info.channels, info.seconds or 0)
+    if bandwidth is None and line.cutoff_hz is not None:
+        bandwidth = line.bandwidth_of([], info.rate)
+    if not line.models:
+        return replace(expected, note=line.skip_reason(0))
+    return _with_segments(expected, line, _segments(line, bandwidth, info.rate)) if bandwidth else expected
 
 
 def convert(
@@ -60,29 +78,30 @@ def convert(
     restored = [segment for segment in segments if segment.added]
     if restored and not (surveys and survey.silent):
         info = with_restoration(info, min(segment.cutoff_hz for segment in restored), list(line.models))
-    gain_reduction, written, conversion = GainReductionMeter(), 0, Pass(recording, on_event)
+    if seconds := recording.seconds if surveys else info.seconds:
+        on_event(Planned(recording.path, _work(segments, seconds, surveys)))
+    gain_reduction, written, conversion = GainReductionMeter(), 0, Pass(recording, ignore)
     with atomic_write(output.path) as part:
         with output.exporter.open(part, output.rate, info.channels, info, line.seed) as sink:
             for block in line.stream(conversion, info.rate, bandwidth=bandwidth, gain_reduction=gain_reduction):
                 sink.write(block)
                 written += block.shape[-1]
+                stage = _stage_at(written / output.rate, segments)
+                on_event(Advanced(recording.path, block.shape[-1] / output.rate, stage))
         if strict and recording.damage:
             raise InputError(f"{recording.path} is damaged: {recording.damage}")
     warnings = _warnings(recording.damage, sink.clipped)
     for message in warnings:
         on_event(Warned(recording.path, message))
     silent = bool(line.models) and conversion.silent
-    cutoff = min((segment.cutoff_hz for segment in restored or segments), default=None)
+    result = _with_segments(expected_result(line, recording, output, bandwidth), line, segments)
     return replace(
-        expected_result(recording, output),
+        result,
         seconds=recording.seconds,
         frames=written,
-        cutoff_hz=cutoff,
-        confidence=min((segment.confidence for segment in segments), default=None),
-        segments=segments,
-        added=bool(restored) and not silent,
+        added=result.added and not silent,
         above_replaced=_replaces(line, bandwidth, info.rate),
-        note="silence" if silent else "" if restored else line.skip_reason(cutoff or 0),
+        note="silence" if silent else result.note,
         clipped=sink.clipped,
         limited_db=gain_reduction.db,
         limited_share=gain_reduction.share,
@@ -92,11 +111,11 @@ def convert(
 
 
 class Pass:
-    """One pass over a recording, which tells how far it is.
+    """One pass over a recording.
 
     Args:
         recording: is read.
-        on_event: is called after each block.
+        on_event: is called after each block of a survey.
     """
 
     def __init__(self, recording: Recording, on_event: OnProgress) -> None:
@@ -108,7 +127,37 @@ class Pass:
         for block in self.recording.blocks():
             self.silent = self.silent and not block.any()
             yield block
-            self.on_event(Advanced(self.recording.path, block.shape[-1] / self.recording.info.rate))
+            self.on_event(Advanced(self.recording.path, block.shape[-1] / self.recording.info.rate, "survey"))
+
+
+def _with_segments(result: Finished, line: SignalLine, segments: tuple[SegmentResult, ...]) -> Finished:
+    """A result with what follows from its segments."""
+    restored = [segment for segment in segments if segment.added]
+    cutoff = min((segment.cutoff_hz for segment in restored or segments), default=None)
+    return replace(
+        result,
+        cutoff_hz=cutoff,
+        confidence=min((segment.confidence for segment in segments), default=None),
+        segments=segments,
+        added=bool(restored),
+        note="" if restored else line.skip_reason(cutoff or 0),
+    )
+
+
+def _work(segments: tuple[SegmentResult, ...], seconds: float, surveyed: bool) -> dict[Stage, float]:
+    """How many seconds of a source of that length each stage has to do."""
+    work: dict[Stage, float] = {"survey": seconds} if surveyed else {}
+    starts = [segment.start_s for segment in segments] or [0.0]
+    for start, end in pairwise([*starts, max(seconds, starts[-1])]):
+        stage = _stage_at(start, segments)
+        work[stage] = work.get(stage, 0.0) + end - start
+    return work
+
+
+def _stage_at(seconds: float, segments: tuple[SegmentResult, ...]) -> Stage:
+    """What is done at a place of the source."""
+    here = [segment for segment in segments if segment.start_s <= seconds]
+    return "restore" if here and here[-1].added else "resample"
 
 
 def _segments(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> tuple[SegmentResult, ...]:
@@ -120,6 +169,8 @@ def _segments(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> 
             found.confidence,
             added=not line.skip_reason(found.cutoff_hz),
             sure=found.confidence >= LOW_CONFIDENCE,
+            cause=found.cause,
+            codec=found.codec,
         )
         for segment in (bandwidth.segments if bandwidth else ())
         for found in [segment.bandwidth]
