@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ from upscaler_core.dsp import (
     Stream,
     measure_levels,
 )
-from upscaler_core.files import GivenCutoffs, Restoration, given_track, open_recording, restoration_of
+from upscaler_core.files import GivenCutoffs, Recording, Restoration, given_track, open_recording, restoration_of
 from upscaler_core.plugins import BandwidthDetector
 from upscaler_inspect.verdict import Origin, Verdict, origin_of, verdict_of
 
@@ -36,6 +36,8 @@ class Inspection:
     damage: str | None
     given: bool = False
     """Whether the user said where the content ends."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know beside the damage."""
 
     @property
     def seconds(self) -> float:
@@ -98,6 +100,9 @@ class Inspection:
             yield segment.start / self.info.rate, end / self.info.rate, segment
 
 
+OnProgress = Callable[[float, float | None], None]
+
+
 class Taker(Protocol):
     """Takes the blocks of a signal as they come."""
 
@@ -113,6 +118,7 @@ def inspect(
     *,
     cutoffs: GivenCutoffs = (),
     picture: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> tuple[Inspection, Tensor | None]:
     """Inspect a file, in one pass. Memory does not grow with its length.
 
@@ -122,6 +128,7 @@ def inspect(
         detector: finds where the content ends.
         cutoffs: where the user says that it ends; empty = the detector says it.
         picture: compute a spectrogram too.
+        on_progress: is called after each block, with the seconds that were read so far and those that there are, if known.
 
     Returns:
         The facts, and the spectrogram `[column, bin]` in dB if it was asked for.
@@ -138,10 +145,18 @@ def inspect(
         survey = detector.survey(info.rate)
         spectrogram = Spectrogram(info.rate)
         takers: list[Taker] = [*([] if given else [survey]), *([spectrogram] if picture else [])]
-        levels = measure_levels(tapped(recording.blocks(), takers), info.rate, full_scale)
+        blocks = followed(recording, on_progress) if on_progress else recording.blocks()
+        levels = measure_levels(tapped(blocks, takers), info.rate, full_scale)
         track = given or survey.finish()
         inspection = Inspection(path, info, levels, track, recording.damage, given=given is not None)
         return inspection, spectrogram.finish()[0] if picture else None
+
+
+def followed(recording: Recording, on_progress: OnProgress) -> Iterator[Tensor]:
+    """The blocks of a recording, with a call after each."""
+    for block in recording.blocks():
+        yield block
+        on_progress(recording.seconds, recording.info.seconds)
 
 
 def tapped(stream: Stream, takers: list[Taker]) -> Iterator[Tensor]:

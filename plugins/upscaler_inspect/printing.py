@@ -44,6 +44,8 @@ def _rows(result: Inspection) -> Iterator[tuple[str, str]]:
     yield "level", f"peak {levels.peak_db:.1f} dBFS, true peak {levels.true_peak_db:.1f} dBTP, {loudness}"
     if result.damage:
         yield "damage", f"[yellow]{escape(result.damage)}[/]"
+    for warning in result.warnings:
+        yield "warning", f"[yellow]{escape(warning)}[/]"
     if levels.full_scale:
         runs = f"{levels.clipped_runs:,} stretches of 3 and more" if levels.clipped_runs else "none in a row"
         yield "clipping", f"[yellow]{levels.full_scale:,} samples at full scale, {runs}[/]"

@@ -105,6 +105,7 @@ def _log_result(logger: logging.Logger, result: Finished, name: str) -> None:
         if note not in result.warnings:
             logger.info("%s: %s", name, note)
     speed = words.speed(result.seconds, result.elapsed)
-    facts = f"{result.rate_in} → {result.rate_out} Hz, {result.channels} channel{'s' * (result.channels > 1)}, {words.clock(result.seconds)}"
+    channels = f"{result.channels} channel{'s' * (result.channels > 1)}"
+    facts = f"{result.rate_in} → {result.rate_out} Hz, {channels}, {words.clock(result.seconds)}"
     target = words.printable(str(result.target))
     logger.debug("%s: written to %s: %s in %s (%s)", name, target, facts, words.clock(result.elapsed), speed)

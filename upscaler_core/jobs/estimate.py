@@ -99,8 +99,8 @@ class Estimate:
                 file = self.active[source]
                 file.seconds = sum(seconds.values()) / (1 + file.surveyed)
                 file.plan = {"finish": file.seconds}
-                file.plan.update(seconds)
-                for work, amount in file.plan.items():
+                for work, amount in seconds.items():
+                    file.plan[work] = amount
                     self._planned[work] = self._planned.get(work, 0.0) + amount
             case Advanced(source, seconds, stage) if source in self.active:
                 self._step(self.active[source], stage, seconds, now)
