@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from upscaler_core import InputError, Kind, Options, Registry, UpscalerError, UsageError, discover
-from upscaler_core.cli import CUTOFFS_HELP, exit_code, run_app
+from upscaler_core.cli import CUTOFFS_HELP, erase_start, exit_code, run_app
 from upscaler_core.files import GivenCutoffs, find_inputs
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def inspect(
     inspector = Inspector(
         registry, build_detector(registry, detector), given(named, cutoff, cutoffs), picture_paths(paths, png)
     )
+    erase_start()
     results: list[Inspection | Failure] = []
     with caught_messages() as messages, FileBar(len(paths)) as bar:
         for path in paths:

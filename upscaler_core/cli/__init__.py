@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Any
 from upscaler_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from upscaler_core.cli.application import main
     from upscaler_core.cli.error_handling import run_app
     from upscaler_core.cli.interrupt import Interrupt
     from upscaler_core.cli.options import CUTOFFS_HELP
     from upscaler_core.cli.result_counter import exit_code
+    from upscaler_core.cli.starting import erase_start, main
     from upscaler_core.cli.words import clock, doubt_about
 
-__all__ = ["CUTOFFS_HELP", "Interrupt", "clock", "doubt_about", "exit_code", "main", "run_app"]
+__all__ = ["CUTOFFS_HELP", "Interrupt", "clock", "doubt_about", "erase_start", "exit_code", "main", "run_app"]
 
 _MODULES = {
     "CUTOFFS_HELP": "options",
     "Interrupt": "interrupt",
     "clock": "words",
     "doubt_about": "words",
+    "erase_start": "starting",
     "exit_code": "result_counter",
-    "main": "application",
+    "main": "starting",
     "run_app": "error_handling",
 }
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from upscaler_core.cli.starting import erase_start
 from upscaler_core.errors import UpscalerError
 
 INTERRUPTED = 130
@@ -66,6 +67,7 @@ def run_app(function: Callable[..., Any], name: str, arguments: Sequence[str]) -
 
 def print_error(message: str) -> None:
     """Print an error's sentences to standard error, a line each."""
+    erase_start()
     for line in message.splitlines():
         typer.echo(f"upscaler: {line}", err=True)
 

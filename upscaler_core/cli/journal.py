@@ -19,7 +19,6 @@ from upscaler_core.plugins.registry import DISTRIBUTION
 
 FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 """Of a line in the log file: local date and time, level, sentence."""
-STAGES = {"survey": "surveyed", "resample": "resampled", "restore": "restored"}
 
 
 @contextlib.contextmanager
@@ -81,7 +80,7 @@ def log_event(logger: logging.Logger, event: Event) -> None:
         case Started(_, seconds, _):
             logger.debug("%s: begun, %s", name, words.clock(seconds) if seconds else "unknown length")
         case Planned(_, seconds):
-            work = ", ".join(f"{words.clock(amount)} {STAGES[stage]}" for stage, amount in seconds.items())
+            work = ", ".join(f"{stage} {words.clock(amount)}" for stage, amount in seconds.items())
             logger.debug("%s: planned: %s", name, work)
         case Warned(_, message):
             logger.warning("%s: %s", name, words.printable(message))

@@ -23,6 +23,7 @@ from upscaler_core.cli.options import ProcessingOptions
 from upscaler_core.cli.progress import Renderer
 from upscaler_core.cli.report import Run, refuse_report, write_report
 from upscaler_core.cli.result_counter import ResultCounter
+from upscaler_core.cli.starting import erase_start
 from upscaler_core.cli.summary import MOST_ROWS, print_summary
 from upscaler_core.errors import UpscalerError, UsageError
 from upscaler_core.files.cutoffs import CutoffList, read_cutoffs
@@ -61,6 +62,7 @@ def process_files(path: Path, inputs: Sequence[str], options: ProcessingOptions)
     plan = plan_jobs(inputs, _output(path, pipeline, options), pipeline, registry)
     jobs = [job for job in _with_cutoffs(plan.jobs, listed, pipeline, options) if job.name in shard]
     manifest = _manifest(plan.folder, pipeline, registry, options, shard)
+    erase_start()
     _process(jobs, path, pipeline, manifest, options)
 
 

@@ -20,7 +20,7 @@ STYLE = """
 body { margin: 0 auto; max-width: 80rem; padding: 1.5rem clamp(.75rem, 3vw, 2rem); background: var(--page);
   color: var(--text); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; } p { margin: .25rem 0; }
-.quiet { color: var(--quiet); font-size: .875rem; }
+.quiet { font-weight: 400; color: var(--quiet); font-size: .875rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .5rem .75rem .5rem 0; text-align: left; vertical-align: top; font-weight: 400; }
 thead th { color: var(--quiet); font-size: .875rem; border-bottom: 1px solid var(--line); }
@@ -110,7 +110,7 @@ def _row(result: Result, name: str) -> str:
 
 def _band(record: Finished) -> str:
     """A bar from 0 Hz to the output's Nyquist frequency: what was there, and what was restored."""
-    if record.cutoff_hz is None:
+    if record.cutoff_hz is None or record.note == "silence":
         return ""
     top = record.rate_out / 2
     own = 100 * min(1.0, record.cutoff_hz / top)

@@ -8,18 +8,20 @@ the files before it. Only what nothing has shown yet is guessed.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from upscaler_core.jobs.events import Event, Failed, Skipped
 from upscaler_core.pipeline.events import Advanced, Finished, Planned, Stage, Started
 
-Work = Stage | Literal["finish"]
-"""A stage, or what follows the last one: flushing the output to the disk, and hashing it."""
-GUESSED: dict[Work, float] = {"survey": 1.0, "resample": 1.0, "restore": 40.0, "finish": 0.0}
-"""Costs in relation to each other, before any is measured: as the preset `restore` has them on a CPU."""
+FINISH: Stage = "finish"
+"""What follows the last stage: flushing the output to the disk, and hashing it."""
+GUESSED: dict[Stage, float] = {"survey": 1.0, "write": 1.0, FINISH: 0.0}
+"""Costs in relation to each other, before any is measured."""
+GUESSED_MODEL = 40.0
+"""The same for a stage of a model: as the preset `restore` has it on a CPU."""
 
 
 @dataclass
@@ -50,10 +52,10 @@ class FileProgress:
     surveyed: bool
     last: float
     """When its last event came."""
-    plan: dict[Work, float] | None = None
+    plan: dict[Stage, float] | None = None
     """Seconds of audio for each kind of work; None before it is decided."""
-    done: dict[Work, float] = field(default_factory=dict)
-    steady: dict[Work, Meter] = field(default_factory=dict)
+    done: dict[Stage, float] = field(default_factory=dict)
+    steady: dict[Stage, Meter] = field(default_factory=dict)
     """Each kind of work without its first step, which also fills windows and warms up."""
 
 
@@ -76,9 +78,9 @@ class Estimate:
         """Files that have a result."""
         self.audio = 0.0
         """Seconds of audio in the files that are done."""
-        self._meters: dict[Work, Meter] = {work: Meter() for work in GUESSED}
+        self._meters: defaultdict[Stage, Meter] = defaultdict(Meter)
         self._known = Meter()  # files whose length is known: their number as `time`, their seconds as `audio`
-        self._planned: dict[Work, float] = {}
+        self._planned: defaultdict[Stage, float] = defaultdict(float)
         self._spent = 0.0
 
     def expect(self, source: Path, seconds: float) -> None:
@@ -97,11 +99,10 @@ class Estimate:
                 self.active[source] = FileProgress(now, seconds or expected, passes > 1, now)
             case Planned(source, seconds) if source in self.active:
                 file = self.active[source]
-                file.seconds = sum(seconds.values()) / (1 + file.surveyed)
-                file.plan = {"finish": file.seconds}
-                for work, amount in seconds.items():
-                    file.plan[work] = amount
-                    self._planned[work] = self._planned.get(work, 0.0) + amount
+                file.seconds = seconds["write"]
+                file.plan = {**seconds, FINISH: file.seconds}
+                for stage, amount in file.plan.items():
+                    self._planned[stage] += amount
             case Advanced(source, seconds, stage) if source in self.active:
                 self._step(self.active[source], stage, seconds, now)
             case Finished() | Skipped() | Failed():
@@ -113,26 +114,25 @@ class Estimate:
                 if ended:
                     self._spent += now - ended.began
                     if isinstance(event, Finished):
-                        self._meters["finish"].add(event.seconds, now - ended.last)
+                        self._meters[FINISH].add(event.seconds, now - ended.last)
 
-    def _step(self, file: FileProgress, work: Work, audio: float, now: float) -> None:
-        self._meters[work].add(audio, now - file.last)
-        if work in file.steady:
-            file.steady[work].add(audio, now - file.last)
-        file.steady.setdefault(work, Meter())
-        file.done[work] = file.done.get(work, 0.0) + audio
+    def _step(self, file: FileProgress, stage: Stage, audio: float, now: float) -> None:
+        self._meters[stage].add(audio, now - file.last)
+        if stage in file.steady:
+            file.steady[stage].add(audio, now - file.last)
+        file.steady.setdefault(stage, Meter())
+        file.done[stage] = file.done.get(stage, 0.0) + audio
         file.last = now
 
-    def cost(self, work: Work, file: FileProgress | None = None) -> float | None:
+    def cost(self, stage: Stage, file: FileProgress | None = None) -> float | None:
         """Time that a second of audio takes: as measured in this file, else in all, else in proportion to other work."""
-        own = file.steady[work].cost if file and work in file.steady else None
+        own = file.steady[stage].cost if file and stage in file.steady else None
         if own is not None:
             return own
-        if (measured := self._meters[work].cost) is not None:
+        if (measured := self._meters[stage].cost) is not None:
             return measured
-        known = [(other, meter.time, meter.audio) for other, meter in self._meters.items() if meter.audio]
-        units = sum(GUESSED[other] * audio for other, _, audio in known)
-        return GUESSED[work] * sum(time for _, time, _ in known) / units if units else None
+        units = sum(_guess(other) * meter.audio for other, meter in self._meters.items())
+        return _guess(stage) * sum(meter.time for meter in self._meters.values()) / units if units else None
 
     def remaining_of(self, source: Path) -> float | None:
         """Time that a file still takes, seconds; None where that is not known."""
@@ -141,11 +141,11 @@ class Estimate:
             return None
         plan = file.plan or self._usual_plan(file.seconds, file.surveyed)
         total = 0.0
-        for work, amount in plan.items():
-            cost = self.cost(work, file)
+        for stage, amount in plan.items():
+            cost = self.cost(stage, file)
             if cost is None:
                 return None
-            total += cost * max(0.0, amount - file.done.get(work, 0.0))
+            total += cost * max(0.0, amount - file.done.get(stage, 0.0))
         return max(0.0, total - (self.clock() - file.last))
 
     def fraction_of(self, source: Path) -> float:
@@ -184,21 +184,20 @@ class Estimate:
         if mean is None:
             return None
         seconds = sum(self.waiting.values()) + unknown * mean
-        surveyed = any(file.surveyed for file in self.active.values()) or bool(self._planned.get("survey"))
-        total = 0.0
-        for work, amount in self._usual_plan(seconds, surveyed).items():
-            cost = self.cost(work)
-            if cost is None:
-                return None
-            total += cost * amount
-        return total
+        surveyed = any(file.surveyed for file in self.active.values()) or bool(self._planned["survey"])
+        costs = [(self.cost(stage), amount) for stage, amount in self._usual_plan(seconds, surveyed).items()]
+        return None if any(cost is None for cost, _ in costs) else sum((cost or 0.0) * amount for cost, amount in costs)
 
-    def _usual_plan(self, seconds: float, surveyed: bool) -> dict[Work, float]:
+    def _usual_plan(self, seconds: float, surveyed: bool) -> dict[Stage, float]:
         """The work on so many seconds of files about which nothing is decided yet: as in those before, else all restored."""
-        plan: dict[Work, float] = {"survey": seconds} if surveyed else {}
-        resampled, restored = self._planned.get("resample", 0.0), self._planned.get("restore", 0.0)
-        share = restored / (resampled + restored) if resampled + restored else 1.0
-        return {**plan, "resample": (1 - share) * seconds, "restore": share * seconds, "finish": seconds}
+        if self._planned["write"]:
+            return {stage: amount * seconds / self._planned["write"] for stage, amount in self._planned.items()}
+        plan = {"write": seconds, FINISH: seconds}
+        return {"survey": seconds, "restore": seconds, **plan} if surveyed else plan
+
+
+def _guess(stage: Stage) -> float:
+    return GUESSED.get(stage, GUESSED_MODEL)
 
 
 def _share(spent: float, left: float | None) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-Stage = Literal["survey", "resample", "restore"]
-"""A kind of work on a file. A survey measures its bandwidth; then each part is only resampled, or restored by models too."""
+Stage = str
+"""A kind of work on a file: `survey` measures its bandwidth, `write` resamples and writes it, and each other one is what models
+do at one of their rates, such as `restore at 48 kHz`."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,18 @@ class Planned:
 
     source: Path
     seconds: Mapping[Stage, float]
-    """Seconds of the source that each stage has to do, including those that are done already."""
+    """Seconds of audio that each stage has to do, including those that are done already. Models do each channel by itself,
+    so they have as many times more to do."""
 
 
 @dataclass(frozen=True)
 class Advanced:
-    """More of a file is done: read by the survey, or written to the output."""
+    """A stage has done more of a file."""
 
     source: Path
     seconds: float
-    """Length of what was done since the last such event, seconds of the source."""
-    stage: Stage = "restore"
+    """Length of what it has done since its last such event."""
+    stage: Stage = "write"
 
 
 @dataclass(frozen=True)

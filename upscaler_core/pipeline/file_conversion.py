@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 
 from torch import Tensor
 
@@ -79,15 +78,15 @@ def convert(
     if restored and not (surveys and survey.silent):
         info = with_restoration(info, min(segment.cutoff_hz for segment in restored), list(line.models))
     if seconds := recording.seconds if surveys else info.seconds:
-        on_event(Planned(recording.path, _work(segments, seconds, surveys)))
+        on_event(Planned(recording.path, _work(line, segments, seconds, info.channels, surveys)))
+    line = replace(line, on_window=lambda rate, done: on_event(Advanced(recording.path, done, _restoring(rate))))
     gain_reduction, written, conversion = GainReductionMeter(), 0, Pass(recording, ignore)
     with atomic_write(output.path) as part:
         with output.exporter.open(part, output.rate, info.channels, info, line.seed) as sink:
             for block in line.stream(conversion, info.rate, bandwidth=bandwidth, gain_reduction=gain_reduction):
                 sink.write(block)
                 written += block.shape[-1]
-                stage = _stage_at(written / output.rate, segments)
-                on_event(Advanced(recording.path, block.shape[-1] / output.rate, stage))
+                on_event(Advanced(recording.path, block.shape[-1] / output.rate))
         if strict and recording.damage:
             raise InputError(f"{recording.path} is damaged: {recording.damage}")
     warnings = _warnings(recording.damage, sink.clipped)
@@ -144,20 +143,22 @@ def _with_segments(result: Finished, line: SignalLine, segments: tuple[SegmentRe
     )
 
 
-def _work(segments: tuple[SegmentResult, ...], seconds: float, surveyed: bool) -> dict[Stage, float]:
-    """How many seconds of a source of that length each stage has to do."""
+def _work(
+    line: SignalLine, segments: tuple[SegmentResult, ...], seconds: float, channels: int, surveyed: bool
+) -> dict[Stage, float]:
+    """How many seconds of audio each stage has to do for a source of that length."""
+    ends = [*(segment.start_s for segment in segments[1:]), seconds]
+    restored = [max(0.0, end - part.start_s) for part, end in zip(segments, ends, strict=False) if part.added]
     work: dict[Stage, float] = {"survey": seconds} if surveyed else {}
-    starts = [segment.start_s for segment in segments] or [0.0]
-    for start, end in pairwise([*starts, max(seconds, starts[-1])]):
-        stage = _stage_at(start, segments)
-        work[stage] = work.get(stage, 0.0) + end - start
+    work["write"] = seconds
+    for rate in line.model_rates if restored else ():
+        work[_restoring(rate)] = channels * sum(line.model_seconds(part, rate) for part in restored)
     return work
 
 
-def _stage_at(seconds: float, segments: tuple[SegmentResult, ...]) -> Stage:
-    """What is done at a place of the source."""
-    here = [segment for segment in segments if segment.start_s <= seconds]
-    return "restore" if here and here[-1].added else "resample"
+def _restoring(rate: int) -> Stage:
+    """The stage in which models work at a rate, Hz."""
+    return f"restore at {rate / 1000:g} kHz"
 
 
 def _segments(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> tuple[SegmentResult, ...]:
