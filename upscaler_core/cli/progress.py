@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -29,16 +31,25 @@ class Percentage(ProgressColumn):
         return Text(f"{int(task.percentage):>3}%" if task.total else "", style="magenta")
 
 
-class Field(ProgressColumn):
-    """A field of the task: its speed, or the time that is left."""
-
-    def __init__(self, name: str, style: str) -> None:
-        super().__init__()
-        self.name, self.style = name, style
+class Speed(ProgressColumn):
+    """Seconds of audio that are done in one second."""
 
     def render(self, task: Task) -> Text:
-        """Text such as `52x`, or `4:05 left`."""
-        return Text(task.fields.get(self.name, ""), style=self.style)
+        """Text such as `52x`; empty before anything is done."""
+        return Text(task.fields.get("speed", ""), style="cyan")
+
+
+class TimeLeft(ProgressColumn):
+    """The time that is left. It counts down from one event to the next."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def render(self, task: Task) -> Text:
+        """Text such as `4:05 left`; empty where it is not known."""
+        end = task.fields.get("end")
+        return Text("" if end is None or end <= self.clock() else f"{_clock(end - self.clock())} left", style="cyan")
 
 
 class Renderer:
@@ -60,8 +71,8 @@ class Renderer:
             TextColumn("{task.description}", markup=False),
             BarColumn(BAR),
             Percentage(),
-            Field("speed", "cyan"),
-            Field("left", "cyan"),
+            Speed(),
+            TimeLeft(self.estimate.clock),
             console=self.errors,
             transient=True,
             disable=quiet or not self.errors.is_terminal,
@@ -116,8 +127,12 @@ class Renderer:
             total=1.0,
             completed=done,
             speed=words.speed(done * seconds, elapsed) if done else "",
-            left=_left(self.estimate.remaining_of(source)),
+            end=self._end(self.estimate.remaining_of(source)),
         )
+
+    def _end(self, remaining: float | None) -> float | None:
+        """When something ends, on the estimate's clock."""
+        return None if remaining is None else self.estimate.clock() + remaining
 
     def _show_total(self) -> None:
         """Move the bar of all files."""
@@ -128,7 +143,7 @@ class Renderer:
             self.total_bar,
             description=ended,
             completed=done,
-            left=_left(self.estimate.remaining),
+            end=self._end(self.estimate.remaining),
             visible=self.files > 1,
         )
 
@@ -155,12 +170,10 @@ class Renderer:
         self.errors.print(text, markup=markup)
 
 
-def _left(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _short(path: Path) -> str:

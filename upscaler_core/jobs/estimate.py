@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from upscaler_core.pipeline.events import Advanced, Finished, Planned, Stage, St
 
 FINISH: Stage = "finish"
 """What follows the last stage: flushing the output to the disk, and hashing it."""
-GUESSED: dict[Stage, float] = {"survey": 1.0, "write": 1.0, FINISH: 0.0}
+GUESSED: dict[Stage, float] = {"survey": 1.0, "write": 0.1, FINISH: 0.0}
 """Costs in relation to each other, before any is measured."""
 GUESSED_MODEL = 40.0
 """The same for a stage of a model: as the preset `restore` has it on a CPU."""
@@ -135,58 +135,68 @@ class Estimate:
         return _guess(stage) * sum(meter.time for meter in self._meters.values()) / units if units else None
 
     def remaining_of(self, source: Path) -> float | None:
-        """Time that a file still takes, seconds; None where that is not known."""
+        """Time that a file still takes, seconds; None where its length, or what a model costs, is not known yet."""
         file = self.active[source]
-        if file.seconds is None:
-            return None
-        plan = file.plan or self._usual_plan(file.seconds, file.surveyed)
-        total = 0.0
-        for stage, amount in plan.items():
-            cost = self.cost(stage, file)
-            if cost is None:
-                return None
-            total += cost * max(0.0, amount - file.done.get(stage, 0.0))
-        return max(0.0, total - (self.clock() - file.last))
+        return self._time_left(file) if file.seconds and self._measured(self._plan_of(file)) else None
 
     def fraction_of(self, source: Path) -> float:
         """How much of a file is done, 0 … 1."""
-        return _share(self.clock() - self.active[source].began, self.remaining_of(source))
+        file = self.active[source]
+        known = file.seconds and self._anything_measured
+        return _share(self.clock() - file.began, self._time_left(file)) if known else 0.0
 
     @property
     def remaining(self) -> float | None:
-        """Time that the run still takes, seconds; None where that is not known."""
-        each = [self.remaining_of(source) for source in self.active]
-        work = [seconds for seconds in each if seconds is not None]
+        """Time that the run still takes, seconds; None where that is not known yet."""
+        left = [self.remaining_of(source) for source in self.active]
+        known = [seconds for seconds in left if seconds is not None]
         queue = self._queue()
-        if len(work) < len(each) or queue is None or (not self.active and self.ended == 0):
+        if len(known) < len(left) or queue is None or not self._measured(queue):
             return None
         processes = min(self.processes, max(1, self.files - self.ended))
-        return max([(sum(work) + queue) / processes, *work])
+        return max([(sum(known) + self._time(queue)) / processes, *known])
 
     @property
     def fraction(self) -> float:
         """How much of the run is done, 0 … 1."""
         queue = self._queue()
-        left = [self.remaining_of(source) for source in self.active]
-        known = [seconds for seconds in left if seconds is not None]
-        if queue is None or len(known) < len(left):
+        lengths = queue is not None and all(file.seconds for file in self.active.values())
+        if queue is None or not lengths or not self._anything_measured:
             return self.ended / self.files if self.files else 0.0
         spent = self._spent + sum(self.clock() - file.began for file in self.active.values())
-        return _share(spent, sum(known) + queue)
+        return _share(spent, sum(self._time_left(file) for file in self.active.values()) + self._time(queue))
 
-    def _queue(self) -> float | None:
-        """Time that the files take which have not begun; None where that is not known."""
+    @property
+    def _anything_measured(self) -> bool:
+        return any(meter.audio for meter in self._meters.values())
+
+    def _plan_of(self, file: FileProgress) -> dict[Stage, float]:
+        return file.plan or self._usual_plan(file.seconds or 0.0, file.surveyed)
+
+    def _time_left(self, file: FileProgress) -> float:
+        rest = {stage: max(0.0, amount - file.done.get(stage, 0.0)) for stage, amount in self._plan_of(file).items()}
+        return max(0.0, self._time(rest, file) - (self.clock() - file.last))
+
+    def _time(self, plan: Mapping[Stage, float], file: FileProgress | None = None) -> float:
+        """Time that some work takes, seconds."""
+        return sum((self.cost(stage, file) or 0.0) * amount for stage, amount in plan.items())
+
+    def _measured(self, plan: Mapping[Stage, float]) -> bool:
+        """Whether the cost of all that matters in a plan was measured: the first file's models have begun."""
+        return all(
+            self._meters[stage].audio for stage, amount in plan.items() if amount and stage not in (FINISH, "write")
+        )
+
+    def _queue(self) -> dict[Stage, float] | None:
+        """The work on the files that have not begun; None where their lengths are not known."""
         files = self.files - self.ended - len(self.active)
         if files <= 0:
-            return 0.0
-        mean = self._known.audio / self._known.time if self._known.time else None
-        unknown = files - len(self.waiting)
-        if mean is None:
+            return {}
+        if not self._known.time:
             return None
-        seconds = sum(self.waiting.values()) + unknown * mean
+        seconds = sum(self.waiting.values()) + max(0, files - len(self.waiting)) * self._known.audio / self._known.time
         surveyed = any(file.surveyed for file in self.active.values()) or bool(self._planned["survey"])
-        costs = [(self.cost(stage), amount) for stage, amount in self._usual_plan(seconds, surveyed).items()]
-        return None if any(cost is None for cost, _ in costs) else sum((cost or 0.0) * amount for cost, amount in costs)
+        return self._usual_plan(seconds, surveyed)
 
     def _usual_plan(self, seconds: float, surveyed: bool) -> dict[Stage, float]:
         """The work on so many seconds of files about which nothing is decided yet: as in those before, else all restored."""
@@ -200,5 +210,5 @@ def _guess(stage: Stage) -> float:
     return GUESSED.get(stage, GUESSED_MODEL)
 
 
-def _share(spent: float, left: float | None) -> float:
-    return spent / (spent + left) if left is not None and spent + left > 0 else 0.0
+def _share(spent: float, left: float) -> float:
+    return spent / (spent + left) if spent + left > 0 else 0.0

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 Stage = str
-"""A kind of work on a file: `survey` measures its bandwidth, `write` resamples and writes it, and each other one is what models
-do at one of their rates, such as `restore at 48 kHz`."""
+"""A kind of work on a file: `survey` measures its bandwidth, `write` resamples and writes it, and each other one is what
+models do at one of their rates, such as `restore at 48 kHz`."""
 
 
 @dataclass(frozen=True)
