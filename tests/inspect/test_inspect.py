@@ -21,10 +21,10 @@ from upscaler_inspect.spectrogram import draw
 from upscaler_inspect.verdict import source_rate, verdict_of
 
 KEYS = {
-    "file", "status", "damage", "warnings", "format", "rate_hz", "channels", "frames", "seconds", "bits", "floating", "bits_used",
+    "file", "status", "damage", "format", "rate_hz", "channels", "frames", "seconds", "bits", "floating", "bits_used",
     "peak_dbfs", "true_peak_dbtp", "loudness_lufs", "full_scale_samples", "clipped_runs", "dc", "cutoff_hz", "edge",
     "edge_drop_db", "edge_slope_db_per_octave", "lossy", "upsampled_from_hz", "looks", "advice", "verdict", "confidence",
-    "cause", "above_edge", "codec", "kbps", "segments", "cutoff_given", "restored_by", "restored_above_hz",
+    "cause", "above_edge", "codec", "kbps", "segments", "cutoff_given", "restored_by", "restored_above_hz", "warnings",
 }  # fmt: skip
 
 
