@@ -110,7 +110,14 @@ class ProcessingOptions:
         typer.Option("--log", metavar="FILE", help="Append every step to a file, with times.", show_default=False),
     ] = None
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Show what is decided and why; -vv shows every step.")
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            help="Show what is decided and why; -vv shows every step.",
+            show_default=False,
+        ),
     ] = 0
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")] = False
 
