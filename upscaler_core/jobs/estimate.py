@@ -151,6 +151,8 @@ class Estimate:
         left = [self.remaining_of(source) for source in self.active]
         known = [seconds for seconds in left if seconds is not None]
         queue = self._queue()
+        if self.audio and queue is not None and not self._anything_measured:
+            return self._by_length(queue)
         if len(known) < len(left) or queue is None or not self._measured(queue):
             return None
         processes = min(self.processes, max(1, self.files - self.ended))
@@ -168,7 +170,12 @@ class Estimate:
 
     @property
     def _anything_measured(self) -> bool:
-        return any(meter.audio for meter in self._meters.values())
+        return any(meter.audio for stage, meter in self._meters.items() if stage != FINISH)
+
+    def _by_length(self, queue: Mapping[Stage, float]) -> float:
+        """Time left where stages are not told, as on a cluster: in proportion to the files that are done."""
+        seconds = queue.get("write", 0.0) + sum(file.seconds or 0.0 for file in self.active.values())
+        return (self.clock() - self.began) * seconds / self.audio
 
     def _plan_of(self, file: FileProgress) -> dict[Stage, float]:
         return file.plan or self._usual_plan(file.seconds or 0.0, file.surveyed)

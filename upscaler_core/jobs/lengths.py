@@ -56,4 +56,5 @@ def _send_lengths(connection: Connection, paths: Sequence[Path]) -> None:
     with contextlib.suppress(OSError):
         for path in paths:
             with contextlib.suppress(RuntimeError, ValueError, TypeError):
-                connection.send((path, soundfile.info(os.fspath(path)).duration))
+                if path.is_file():  # opening a pipe would wait for its other end
+                    connection.send((path, soundfile.info(os.fspath(path)).duration))

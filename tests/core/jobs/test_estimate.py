@@ -163,3 +163,16 @@ def test_files_of_unknown_length_and_files_that_are_left_out_are_no_obstacle():
     estimate(Advanced(Path("d"), 1.0))
     estimate(Finished(Path("d"), Path("e"), 1, 1, 1, 1.0))
     assert estimate.remaining == 0 and estimate.ended == 3
+
+
+def test_on_a_cluster_lengths_alone_decide():
+    clock = Clock()
+    estimate = Estimate(3, processes=2, clock=clock)
+    for name, seconds in (("a", 30.0), ("b", 10.0), ("c", 80.0)):
+        estimate.expect(Path(name), seconds)
+    for name, seconds, now in (("a", 30.0, 6.0), ("b", 10.0, 8.0)):
+        clock.now = now
+        estimate(Started(Path(name), seconds, 2))
+        estimate(Planned(Path(name), {"survey": seconds, "write": seconds}))
+        estimate(Finished(Path(name), Path("x"), 1, 1, 1, seconds))
+    assert estimate.remaining == pytest.approx(16.0)
