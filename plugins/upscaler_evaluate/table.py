@@ -61,7 +61,8 @@ def _score_table(cutoff: int, means: Sequence[MeanScores], metrics: Mapping[str,
 def _narrow_table(cutoff: int, means: Sequence[MeanScores], metrics: Mapping[str, Metric]) -> Table:
     """The same figures with a row for each metric and a column for each system."""
     title = f"cut-off {format_khz(cutoff)}"
-    table = Table("", title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
     for system in dict.fromkeys(row.system for row in means):
         table.add_column(system, justify="right", overflow="fold")
     for kind, group in groupby(means, key=lambda row: row.kind):
