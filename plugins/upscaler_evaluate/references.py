@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from upscaler_core import InputError, Registry, UsageError
-from upscaler_core.files import audio_suffixes, open_recording, search_folder
+from upscaler_core.files import audio_suffixes, caught_messages, open_recording, search_folder
 
 DATASET_TABLE = "manifest.csv"
 """Name of the file in a folder that lists its recordings, with the columns `file` and `kind`."""
@@ -79,5 +79,5 @@ def read_recording(path: Path, registry: Registry) -> tuple[Tensor, int]:
     Raises:
         InputError: it cannot be read, or holds no audio. The message begins with the path.
     """
-    with open_recording(path, registry) as recording:
+    with caught_messages(), open_recording(path, registry) as recording:
         return torch.cat(list(recording.blocks()), -1), recording.info.rate

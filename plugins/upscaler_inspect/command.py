@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from upscaler_core import InputError, Kind, Options, Registry, UpscalerError, UsageError, discover
-from upscaler_core.cli import CUTOFFS_HELP, exit_code, run_app
+from upscaler_core.cli import CUTOFFS_HELP, erase_start, exit_code, run_app
 from upscaler_core.files import GivenCutoffs, find_inputs
 
 if TYPE_CHECKING:
+    from upscaler_core.files import DecoderMessages
     from upscaler_core.plugins import BandwidthDetector
     from upscaler_inspect.inspection import Inspection
 
@@ -51,7 +52,9 @@ class Inspector:
     pictures: Mapping[Path, Path] = field(default_factory=dict)
     """Where the files' pictures go."""
 
-    def __call__(self, path: Path) -> Inspection | Failure:
+    def __call__(
+        self, path: Path, messages: DecoderMessages, on_progress: Callable[[float, float | None], None] | None = None
+    ) -> Inspection | Failure:
         """Inspect one file, and draw its picture. An error becomes a `Failure`, so other files go on."""
         from upscaler_inspect.inspection import inspect
         from upscaler_inspect.spectrogram import draw
@@ -59,13 +62,20 @@ class Inspector:
         target = self.pictures.get(path)
         try:
             result, decibels = inspect(
-                path, self.registry, self.detector, cutoffs=self.cutoffs.get(path, ()), picture=target is not None
+                path,
+                self.registry,
+                self.detector,
+                cutoffs=self.cutoffs.get(path, ()),
+                picture=target is not None,
+                on_progress=on_progress,
             )
             if target is not None and decibels is not None:
                 draw(result, decibels, target)
         except UpscalerError as error:
+            messages.take()
             return Failure(path, str(error), error.exit_code)
-        return result
+        said = messages.take()
+        return replace(result, warnings=(*result.warnings, f"the decoder says: {said}")) if said else result
 
 
 def inspect(
@@ -112,7 +122,8 @@ def inspect(
 
     Format, levels, loudness, clipping, where the content ends, why, and what could be added.
     """
-    from upscaler_core.files import refuse_existing
+    from upscaler_core.files import caught_messages, refuse_existing
+    from upscaler_inspect.progress import FileBar
 
     registry = discover()
     if write_cutoffs:
@@ -124,16 +135,19 @@ def inspect(
     inspector = Inspector(
         registry, build_detector(registry, detector), given(named, cutoff, cutoffs), picture_paths(paths, png)
     )
+    erase_start()
     results: list[Inspection | Failure] = []
-    for path in paths:
-        result = inspector(path)
-        results.append(result)
-        if isinstance(result, Failure):
-            typer.echo(f"failed: {result.message}", err=True)
-        elif not as_json:
-            from upscaler_inspect.printing import print_inspection
+    with caught_messages() as messages, FileBar(len(paths)) as bar:
+        for path in paths:
+            result = inspector(path, messages, bar.begin(path))
+            results.append(result)
+            bar.hide()
+            if isinstance(result, Failure):
+                typer.echo(f"failed: {result.message}", err=True)
+            elif not as_json:
+                from upscaler_inspect.printing import print_inspection
 
-            print_inspection(result, last=path == paths[-1])
+                print_inspection(result, last=path == paths[-1])
     if as_json:
         typer.echo(json.dumps([record_of(result) for result in results], ensure_ascii=False, indent=2, allow_nan=False))
     if write_cutoffs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,15 @@ from upscaler_core.dsp import (
     Stream,
     measure_levels,
 )
-from upscaler_core.files import GivenCutoffs, Restoration, given_track, made_by, open_recording, restoration_of
+from upscaler_core.files import (
+    GivenCutoffs,
+    Recording,
+    Restoration,
+    given_track,
+    made_by,
+    open_recording,
+    restoration_of,
+)
 from upscaler_core.plugins import BandwidthDetector
 from upscaler_inspect.verdict import Origin, Verdict, origin_of, verdict_of
 
@@ -36,6 +44,8 @@ class Inspection:
     damage: str | None
     given: bool = False
     """Whether the user said where the content ends."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know beside the damage."""
 
     @property
     def seconds(self) -> float:
@@ -106,6 +116,10 @@ class Inspection:
             yield segment.start / self.info.rate, end / self.info.rate, segment
 
 
+OnProgress = Callable[[float, float | None], None]
+"""Is called with the seconds that were read, and those of the file where its header says them."""
+
+
 class BlockAnalyzer(Protocol):
     """Analyses a signal that comes in blocks."""
 
@@ -121,6 +135,7 @@ def inspect(
     *,
     cutoffs: GivenCutoffs = (),
     picture: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> tuple[Inspection, Tensor | None]:
     """Inspect a file, in one pass. Memory does not grow with its length.
 
@@ -130,6 +145,7 @@ def inspect(
         detector: finds where the content ends.
         cutoffs: where the user says that it ends; empty = the detector says it.
         picture: compute a spectrogram too.
+        on_progress: is called after each block, with the seconds that were read so far and those that there are, if known.
 
     Returns:
         The facts, and the spectrogram `[column, bin]` in dB if it was asked for.
@@ -146,11 +162,18 @@ def inspect(
         survey = detector.survey(info.rate)
         spectrogram = Spectrogram(info.rate)
         analyzers: list[BlockAnalyzer] = [*([] if given else [survey]), *([spectrogram] if picture else [])]
-        stream = analyzed_by(analyzers, recording.blocks())
-        levels = measure_levels(stream, info.rate, full_scale, info.layout)
+        blocks = followed(recording, on_progress) if on_progress else recording.blocks()
+        levels = measure_levels(analyzed_by(analyzers, blocks), info.rate, full_scale, info.layout)
         track = given or survey.finish()
         inspection = Inspection(path, info, levels, track, recording.damage, given=given is not None)
         return inspection, spectrogram.finish()[0] if picture else None
+
+
+def followed(recording: Recording, on_progress: OnProgress) -> Iterator[Tensor]:
+    """The blocks of a recording, with a call after each."""
+    for block in recording.blocks():
+        yield block
+        on_progress(recording.seconds, recording.info.seconds)
 
 
 def analyzed_by(analyzers: list[BlockAnalyzer], stream: Stream) -> Iterator[Tensor]:

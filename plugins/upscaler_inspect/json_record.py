@@ -22,6 +22,7 @@ def record(result: Inspection) -> dict[str, Any]:
         "file": str(result.path),
         "status": "damaged" if result.damage else "ok",
         "damage": result.damage,
+        "warnings": list(result.warnings),
         "format": info.format,
         "rate_hz": info.rate,
         "channels": info.channels,

@@ -48,6 +48,8 @@ def _rows(result: Inspection) -> Iterator[tuple[str, str]]:
         yield "made by", escape(str(result.made_by))
     if result.damage:
         yield "damage", f"[yellow]{escape(result.damage)}[/]"
+    for warning in result.warnings:
+        yield "warning", f"[yellow]{escape(warning)}[/]"
     if result.exceeds_full_scale:
         yield "above 0 dB", f"{levels.full_scale:,} samples, not clipped; `upscaler enhance` lowers them (--headroom)"
     elif levels.full_scale:

@@ -24,8 +24,8 @@ KEYS = {
     "file", "status", "damage", "format", "rate_hz", "channels", "frames", "seconds", "bits", "floating", "bits_used",
     "peak_dbfs", "true_peak_dbtp", "loudness_lufs", "full_scale_samples", "clipped_runs", "dc", "cutoff_hz", "edge",
     "edge_drop_db", "edge_slope_db_per_octave", "lossy", "upsampled_from_hz", "looks", "advice", "verdict", "confidence",
-    "cause", "above_edge", "codec", "kbps", "segments", "cutoff_given", "restored_by", "restored_above_hz",
-    "made_by",
+    "cause", "above_edge", "codec", "kbps", "segments", "cutoff_given", "restored_by", "restored_above_hz", "made_by",
+    "warnings",
 }  # fmt: skip
 
 
@@ -306,3 +306,19 @@ def test_a_survey_is_edited_and_judged_again(upscaler, folder):
 def test_what_was_typed_wrongly_is_told(upscaler, noise, words, sentence):
     done = upscaler("inspect", noise, *words)
     assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith(f"upscaler: {sentence}")
+
+
+@pytest.mark.slow
+def test_what_a_decoder_prints_becomes_one_warning(upscaler, folder):
+    data = (folder / "coded.mp3").read_bytes()
+    hole = np.random.default_rng(0).bytes(4_000)
+    (upscaler.folder / "hole.mp3").write_bytes(data[:20_000] + hole + data[20_000:])
+    done = upscaler("inspect", "hole.mp3", "--json")
+    assert done.returncode == 0 and done.stderr == ""
+    (facts,) = json.loads(done.stdout)
+    assert len(facts["warnings"]) == 1 and facts["warnings"][0].startswith("the decoder says: ")
+    plain = upscaler("inspect", "hole.mp3")
+    assert plain.stderr == "" and f"  warning      {facts['warnings'][0]}\n" in plain.stdout
+    dry = upscaler("enhance", "hole.mp3", "--dry-run")
+    assert dry.returncode == 0 and dry.stderr == ""
+    assert "measured first, then restored if needed" in dry.stdout

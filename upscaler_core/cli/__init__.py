@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from upscaler_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from upscaler_core.cli.application import main
     from upscaler_core.cli.error_handling import run_app
     from upscaler_core.cli.interrupt import Interrupt
     from upscaler_core.cli.options import CUTOFFS_HELP, AllowLocalPlugins, Device, Settings
-    from upscaler_core.cli.progress import clock, doubt_about
     from upscaler_core.cli.result_counter import exit_code
+    from upscaler_core.cli.starting import erase_start, main
+    from upscaler_core.cli.words import clock, doubt_about
 
 __all__ = [
     "CUTOFFS_HELP",
@@ -22,6 +22,7 @@ __all__ = [
     "Settings",
     "clock",
     "doubt_about",
+    "erase_start",
     "exit_code",
     "main",
     "run_app",
@@ -33,10 +34,11 @@ _MODULES = {
     "Device": "options",
     "Interrupt": "interrupt",
     "Settings": "options",
-    "clock": "progress",
-    "doubt_about": "progress",
+    "clock": "words",
+    "doubt_about": "words",
+    "erase_start": "starting",
     "exit_code": "result_counter",
-    "main": "application",
+    "main": "starting",
     "run_app": "error_handling",
 }
 

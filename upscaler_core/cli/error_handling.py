@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from upscaler_core.cli.starting import erase_start
 from upscaler_core.errors import UpscalerError
 
 INTERRUPTED = 130
@@ -33,8 +34,8 @@ def with_error_handling(command: F) -> F:
         except UpscalerError as error:
             print_error(str(error))
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            print_error("interrupted; finished files are whole, the one at work is absent")
+        except KeyboardInterrupt as interruption:
+            print_error(str(interruption) or "Stopped. Files that were finished are complete, the others are absent.")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # Nobody reads our output any more. What Python still flushes at exit must go somewhere too.
@@ -66,6 +67,7 @@ def run_app(function: Callable[..., Any], name: str, arguments: Sequence[str]) -
 
 def print_error(message: str) -> None:
     """Print an error's sentences to standard error, a line each."""
+    erase_start()
     for line in message.splitlines():
         typer.echo(f"upscaler: {line}", err=True)
 

@@ -138,19 +138,19 @@ class ProcessingOptions:
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Files at a time, a process and one thread each.")
     ] = 1
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done with each file, and do nothing.")
+    ] = False
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output; all else goes to standard error.")
     ] = False
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave inputs out whose output exists.")] = (
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Skip inputs whose output already exists.")] = (
         False
     )
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", help="Leave out what the output folder's manifest has as done, if nothing changed since."
-        ),
+        typer.Option("--resume", help="Continue an interrupted run: skip files that are already done and unchanged."),
     ] = False
     engine: Annotated[
         Literal["local", "dask", "ray"],
@@ -164,6 +164,29 @@ class ProcessingOptions:
         bool, typer.Option("--strict", help="Refuse damaged files instead of decoding what is there.")
     ] = False
     allow_local_plugins: AllowLocalPlugins = False
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write what was decided and done for each file: a page (.html), a table (.csv) or JSON (.json).",
+            show_default=False,
+        ),
+    ] = None
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", metavar="FILE", help="Append every step to a file, with times.", show_default=False),
+    ] = None
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            help="Show what is decided and why; -vv shows every step.",
+            show_default=False,
+        ),
+    ] = 0
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")] = False
 
     @property

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -11,8 +15,8 @@ import typer
 from upscaler_core.cli import completion, scaffold
 from upscaler_core.cli.error_handling import with_error_handling
 from upscaler_core.errors import MissingDependency, PluginError, UnknownComponent, UpscalerError
-from upscaler_core.plugins.components import Component, suggest
-from upscaler_core.plugins.registry import Entry, PluginInfo, Registry, discover
+from upscaler_core.plugins.components import Component, Kind, suggest
+from upscaler_core.plugins.registry import DISTRIBUTION, Entry, PluginInfo, Registry, discover
 from upscaler_core.plugins.user_config import disable_plugins, read_config
 
 app = typer.Typer(
@@ -48,7 +52,7 @@ def listing(
         ),
     ] = None,
 ) -> None:
-    """List every component: name, kind, distribution, version, state."""
+    """List every component, kind by kind."""
     if disable or enable:
         switch(disable or [], enable or [])
         return
@@ -60,26 +64,52 @@ def listing(
     if as_json:
         typer.echo(json.dumps({"version": 1, "components": rows}, indent=2))
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    for line in listing_lines(registry, _width()):
+        typer.echo(line)
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 200)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "kind", "distribution", "version", "state", "what it is"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        state = row.get("trouble", "ok")
-        summary = row.get("summary", "")
-        table.add_row(
-            *(
-                escape(str(cell))
-                for cell in (row["name"], row["kind"], row["distribution"], row["version"], state, summary)
-            )
-        )
-    console.print(table)
+
+def _width() -> int:
+    """Columns of the terminal; a pipe has no right edge."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+
+
+def listing_lines(registry: Registry, width: int) -> Iterator[str]:
+    """Every component, kind by kind, a line each; then what is broken or disabled."""
+    entries = sorted(registry.entries, key=lambda entry: list(Kind).index(entry.kind))
+    indent = 4 + max((len(registry.name_of(entry)) for entry in entries), default=0)
+    for kind, group in itertools.groupby(entries, key=lambda entry: entry.kind):
+        yield kind.plural
+        for entry in group:
+            owner = "" if entry.plugin.built_in else f" (from {_owner(entry.plugin)})"
+            name = f"  {registry.name_of(entry)}".ljust(indent)
+            yield from _wrapped(f"{entry.component.summary}{owner}", name, width)
+        yield ""
+    if troubled := [plugin for plugin in registry.plugins if plugin.trouble]:
+        yield "not available"
+        for plugin in troubled:
+            yield from _wrapped(f"{plugin.trouble} (from {_owner(plugin)})", f"  {plugin.name}".ljust(indent), width)
+        yield ""
+    version = next((plugin.version for plugin in registry.plugins if plugin.built_in), "")
+    yield from _wrapped(
+        f"{len(entries)} components, part of {DISTRIBUTION} {version} where nothing else is said. "
+        "`upscaler plugins show NAME` tells a component's options.",
+        "",
+        width,
+        indent=0,
+    )
+
+
+def _owner(plugin: PluginInfo) -> str:
+    """What a plugin came with: a distribution and its version, or a local file."""
+    return f"{plugin.distribution} {plugin.version}".strip() or plugin.target
+
+
+def _wrapped(text: str, name: str, width: int, indent: int | None = None) -> list[str]:
+    hanging = " " * (len(name) if indent is None else indent)
+    lines = textwrap.wrap(
+        text, width, initial_indent=name, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+    )
+    return lines or [name.rstrip()]
 
 
 def _component(registry: Registry, entry: Entry) -> dict[str, Any]:
@@ -158,7 +188,7 @@ def _named(registry: Registry, name: str) -> list[Entry]:
 def describe(registry: Registry, entry: Entry) -> str:
     """All that is known of a component, in plain text."""
     component, plugin = entry.component, entry.plugin
-    owner = f"{plugin.distribution} {plugin.version}".strip() or plugin.target
+    owner = _owner(plugin)
     lines = [
         f"{registry.name_of(entry)}: {component.summary}",
         f"  {entry.kind} of the plugin '{plugin.name}' ({owner})",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         refuse_existing,
         write_cutoffs,
     )
+    from upscaler_core.files.decoder_messages import DecoderMessages, caught_messages
     from upscaler_core.files.inputs import audio_suffixes, find_inputs, matching_paths, search_folder
     from upscaler_core.files.recording import Recording, open_recording
     from upscaler_core.files.tags.names import ID3_FRAMES
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ID3_FRAMES",
     "CutoffList",
+    "DecoderMessages",
     "GivenCutoff",
     "GivenCutoffs",
     "Recording",
@@ -43,6 +45,7 @@ __all__ = [
     "audio_suffixes",
     "basic_id3_tag",
     "basic_tags",
+    "caught_messages",
     "cutoff_of",
     "find_inputs",
     "given_track",
@@ -64,6 +67,7 @@ __all__ = [
 _MODULES = {
     "ID3_FRAMES": "tags.names",
     "CutoffList": "cutoffs",
+    "DecoderMessages": "decoder_messages",
     "GivenCutoff": "cutoffs",
     "GivenCutoffs": "cutoffs",
     "Recording": "recording",
@@ -71,6 +75,7 @@ _MODULES = {
     "audio_suffixes": "inputs",
     "basic_id3_tag": "tags.writing",
     "basic_tags": "tags.writing",
+    "caught_messages": "decoder_messages",
     "cutoff_of": "cutoffs",
     "find_inputs": "inputs",
     "given_track": "cutoffs",

@@ -30,6 +30,7 @@ class OutputSettings:
         options: that exporter's options; without an exporter, those of the one that the suffix picks.
         overwrite: replace outputs that exist.
         skip_existing: refuse nothing on account of what exists: the caller leaves such files out.
+        resumable: there is a manifest, so that `--resume` can be advised where an output exists.
     """
 
     rate: int | None = None
@@ -37,6 +38,7 @@ class OutputSettings:
     options: Mapping[str, Any] | Options | None = None
     overwrite: bool = False
     skip_existing: bool = False
+    resumable: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,4 +186,5 @@ def _refuse_overwriting(source: Path, target: Path, settings: OutputSettings) ->
         if target.is_dir():
             raise UsageError(f"{target} is a folder: name a file in it")
         if not settings.overwrite:
-            raise OutputError(f"{target} exists: add --overwrite to replace it, or --skip-existing")
+            resume = "--resume to continue an interrupted run, " if settings.resumable else ""
+            raise OutputError(f"{target} exists: add {resume}--overwrite to replace it, or --skip-existing to keep it")

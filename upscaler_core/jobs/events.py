@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from upscaler_core.jobs.manifest import Record
-from upscaler_core.pipeline.events import Advanced, Finished, Started, Warned
+from upscaler_core.pipeline.events import Advanced, Finished, Planned, Started, Warned
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Skipped:
 
     source: Path
     target: Path
+    earlier: Finished | None = field(default=None, compare=False)
+    """What the manifest has of it from an earlier run."""
 
 
 @dataclass(frozen=True)
@@ -36,5 +38,5 @@ class Failed:
 
 
 Result = Finished | Skipped | Failed
-Event = Started | Advanced | Warned | Recorded | Result
+Event = Started | Planned | Advanced | Warned | Recorded | Result
 OnEvent = Callable[[Event], None]

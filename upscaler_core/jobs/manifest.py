@@ -22,6 +22,7 @@ from typing import Any
 from upscaler_core.errors import OutputError, UsageError
 from upscaler_core.files.cutoffs import GivenCutoff, GivenCutoffs
 from upscaler_core.models.checkpoint import CheckpointOptions, find
+from upscaler_core.pipeline.events import Finished, finished_from
 from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.components import Options, validate
 from upscaler_core.plugins.registry import DISTRIBUTION, Entry, Registry
@@ -66,6 +67,8 @@ class Record:
     output: Fingerprint
     cutoffs: GivenCutoffs | None = None
     """What the user's list of cut-offs says of the file; None where it does not name it."""
+    result: Finished | None = None
+    """What was decided and done; None in manifests of version 0.2 and before."""
 
     def holds(self, source: Path, target: Path, cutoffs: GivenCutoffs | None = None) -> bool:
         """Whether the record is of this output and these cut-offs, and source and output have not changed since."""
@@ -114,6 +117,11 @@ class Manifest:
         part = f"-{shard.index}-of-{shard.count}" if shard.count > 1 else ""
         self.path = folder / f".upscaler{part}.jsonl"
 
+    @property
+    def exists(self) -> bool:
+        """Whether a run has left a manifest in the folder."""
+        return any(self.folder.glob(".upscaler*.jsonl"))
+
     def read(self) -> dict[str, Record]:
         """The records of this pipeline and this shard's files, by the files' names, from all manifests in the folder.
 
@@ -134,7 +142,8 @@ class Manifest:
             source, output = Fingerprint(**data["source"]), Fingerprint(**data["output"])
             listed = data.get("cutoffs")
             cutoffs = None if listed is None else tuple(GivenCutoff(start, hertz) for start, hertz in listed)
-            return Record(data["name"], self.folder / data["target"], source, output, cutoffs)
+            target = self.folder / data["target"]
+            return Record(data["name"], target, source, output, cutoffs, _result(target, data.get("result")))
         except (ValueError, TypeError, KeyError):  # half a line, or one of another program
             return None
 
@@ -148,6 +157,10 @@ class Manifest:
         data |= {"pipeline": self.pipeline_hash, "source": asdict(record.source), "output": asdict(record.output)}
         if record.cutoffs is not None:
             data["cutoffs"] = [(given.start, given.cutoff_hz) for given in record.cutoffs]
+        if record.result is not None:
+            data["result"] = asdict(record.result)
+            data["result"]["source"] = str(record.result.source)
+            del data["result"]["target"]
         line = json.dumps(data).encode() + b"\n"
         try:
             with self.path.open("a+b", buffering=0) as file:
@@ -156,6 +169,14 @@ class Manifest:
                 file.write(line)
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written: {error.strerror}") from error
+
+
+def _result(target: Path, data: Any) -> Finished | None:
+    """A record's result; None where it has none, or one of another version."""
+    try:
+        return finished_from(Path(data["source"]), target, data)
+    except (TypeError, KeyError, AttributeError):
+        return None
 
 
 class RecordedOutputs:

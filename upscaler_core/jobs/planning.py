@@ -134,7 +134,9 @@ def plan_jobs(
     return JobPlan(jobs, destination.folder, {why: paths for why, paths in left_out.items() if paths})
 
 
-def output_settings(spec: PipelineSpec, *, overwrite: bool = False, skip_existing: bool = False) -> OutputSettings:
+def output_settings(
+    spec: PipelineSpec, *, overwrite: bool = False, skip_existing: bool = False, resumable: bool = False
+) -> OutputSettings:
     """The choices of a pipeline file for its outputs."""
     export = spec.export
     return OutputSettings(
@@ -143,6 +145,7 @@ def output_settings(spec: PipelineSpec, *, overwrite: bool = False, skip_existin
         options=export.options if export else None,
         overwrite=overwrite,
         skip_existing=skip_existing,
+        resumable=resumable,
     )
 
 

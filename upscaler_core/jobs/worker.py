@@ -7,7 +7,6 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,7 +17,6 @@ from upscaler_core.errors import OutputError, UpscalerError
 from upscaler_core.jobs.events import Failed, OnEvent, Recorded, Result, Skipped
 from upscaler_core.jobs.manifest import Fingerprint, Record, pipeline_hash
 from upscaler_core.jobs.planning import Job, output_settings
-from upscaler_core.pipeline.events import ignore
 from upscaler_core.pipeline.loading import with_checked_options
 from upscaler_core.pipeline.spec import PipelineSpec
 from upscaler_core.plugins.registry import discover
@@ -43,6 +41,8 @@ class JobSettings:
         keep_times: give outputs the times of access and change that their sources have.
         pipeline_hash: what the function `pipeline_hash` returns, where finished files are to be recorded.
         folder: where relative paths begin; empty = the working folder.
+        dry_run: do nothing, and return the result that each file would have, as far as its header tells it.
+        resumable: there is a manifest, so that `--resume` can be advised where an output exists.
     """
 
     spec: PipelineSpec
@@ -53,13 +53,8 @@ class JobSettings:
     keep_times: bool = False
     pipeline_hash: str = ""
     folder: str = ""
-
-
-def dry_run(jobs: Iterable[Job], settings: JobSettings) -> Iterator[Result]:
-    """Yield the result that each job would have, as far as the files' headers tell it."""
-    worker = Worker(settings)
-    for job in jobs:
-        yield worker.run(job, ignore, dry_run=True)
+    dry_run: bool = False
+    resumable: bool = False
 
 
 class Worker:
@@ -85,10 +80,10 @@ class Worker:
             raise UpscalerError(f"{gethostname()} has other weights, or other versions, than the run was started with")
         self.pipeline: Pipeline = assemble(settings.spec, self.registry, settings.device)
 
-    def run(self, job: Job, on_event: OnEvent, *, dry_run: bool = False) -> Result:
-        """Do one job, or only return the result that it would have. Every failure becomes a `Failed`."""
+    def run(self, job: Job, on_event: OnEvent) -> Result:
+        """Do one job. Every failure becomes a `Failed`."""
         try:
-            return self._run(job, on_event, dry_run)
+            return self._run(job, on_event)
         except UpscalerError as error:
             return Failed(job.source, str(error), error.exit_code)
         except OSError as error:  # of names and folders; errors of reading and writing are UpscalerErrors
@@ -102,14 +97,14 @@ class Worker:
             reason = f"{type(error).__name__}: {error}"
             return Failed(job.source, f"{job.source}: a bug, please report it ({reason})", UpscalerError.exit_code)
 
-    def _run(self, job: Job, on_event: OnEvent, dry_run: bool) -> Result:
+    def _run(self, job: Job, on_event: OnEvent) -> Result:
         from upscaler_core.files.cutoffs import given_track
         from upscaler_core.files.output import decide_output
         from upscaler_core.files.recording import Recording, open_recording
         from upscaler_core.pipeline.file_conversion import convert, expected_result
 
-        if job.suffix is not None and self._is_done(job, job.target):
-            return Skipped(job.source, job.target)
+        if job.suffix is not None and (skipped := self._skipped(job, job.target)):
+            return skipped
         settings, before = self.settings, _size_and_time(job.source)
         with contextlib.ExitStack() as stack:
 
@@ -117,17 +112,22 @@ class Worker:
             def recording() -> Recording:
                 return stack.enter_context(open_recording(job.source, self.registry))
 
-            choices = output_settings(settings.spec, overwrite=settings.overwrite, skip_existing=settings.skip_existing)
+            choices = output_settings(
+                settings.spec,
+                overwrite=settings.overwrite,
+                skip_existing=settings.skip_existing,
+                resumable=settings.resumable,
+            )
             output = decide_output(
                 job.source, job.target, lambda: recording().info, self.registry, choices, add_suffix=job.suffix is None
             )
-            if self._is_done(job, output.path):
-                return Skipped(job.source, output.path)
+            if skipped := self._skipped(job, output.path):
+                return skipped
             bandwidth = given_track(job.cutoffs, recording()) if job.cutoffs else None
-            if dry_run:
-                return expected_result(recording(), output)
             listed = job.cutoffs is not None  # then the list wins over the pipeline's own cut-off
             line = replace(self.pipeline, cutoff_hz=None) if listed else self.pipeline
+            if settings.dry_run:
+                return expected_result(line, recording(), output, bandwidth)
             result = convert(line, recording(), output, bandwidth=bandwidth, strict=settings.strict, on_event=on_event)
         if settings.keep_times:
             status = job.source.stat()
@@ -135,14 +135,16 @@ class Worker:
         if settings.pipeline_hash:
             source = Fingerprint.of(job.source)
             if (source.size, source.mtime_ns) == before:  # nobody wrote to it meanwhile
-                record = Record(job.name, output.path, source, Fingerprint.of(output.path), job.cutoffs)
+                record = Record(job.name, output.path, source, Fingerprint.of(output.path), job.cutoffs, result)
                 on_event(Recorded(job.source, record))
         return result
 
-    def _is_done(self, job: Job, target: Path) -> bool:
-        """Whether the job is to be left out."""
-        recorded = job.before is not None and job.before.holds(job.source, target, job.cutoffs)
-        return recorded or (self.settings.skip_existing and target.exists())
+    def _skipped(self, job: Job, target: Path) -> Skipped | None:
+        """The result of a job that is to be left out; None for one that is to be done."""
+        if job.before is not None and job.before.holds(job.source, target, job.cutoffs):
+            earlier = replace(job.before.result, source=job.source) if job.before.result else None
+            return Skipped(job.source, target, earlier)
+        return Skipped(job.source, target) if self.settings.skip_existing and target.exists() else None
 
 
 def _size_and_time(path: Path) -> tuple[int, int] | None:

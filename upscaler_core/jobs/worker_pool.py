@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from upscaler_core.errors import UpscalerError
-from upscaler_core.jobs.events import Event, Failed, Skipped
+from upscaler_core.jobs.events import Event, Failed, Recorded, Skipped
 from upscaler_core.jobs.planning import Job
 from upscaler_core.jobs.worker import JobSettings, serve
 from upscaler_core.pipeline.events import Finished, Warned
@@ -72,9 +72,7 @@ class WorkerPool:
                 if isinstance(event, Finished | Skipped | Failed):
                     del busy[ready]
                     self._idle.append(ready)
-                if isinstance(event, Finished) and job in crashes:
-                    event = replace(event, warnings=(crashes[job], *event.warnings))
-                yield event
+                yield _with_warning(event, crashes[job]) if job in crashes else event
 
     def _hand_out(self, job: Job) -> Connection:
         connection = self._idle_process() or self._start()
@@ -108,7 +106,9 @@ class WorkerPool:
         return f"the process crashed (exit {process.exitcode})"
 
     def close(self) -> None:
-        """End the processes: each at its next event, or, when that takes too long, at once."""
+        """End the processes: idle ones at once, others at their next event, or, when that takes too long, at once too."""
+        for connection in self._idle:
+            self._processes[connection].kill()  # it has no file open
         for connection in self._processes:
             connection.close()
         deadline = time.monotonic() + GRACE_SECONDS
@@ -118,3 +118,14 @@ class WorkerPool:
             process.join()
         self._processes.clear()
         self._idle.clear()
+
+
+def _with_warning(event: Event, warning: str) -> Event:
+    """A result, or its record, with a warning; any other event as it is."""
+    match event:
+        case Finished():
+            return replace(event, warnings=(warning, *event.warnings))
+        case Recorded(_, record) if record.result:
+            result = replace(record.result, warnings=(warning, *record.result.warnings))
+            return replace(event, record=replace(record, result=result))
+    return event

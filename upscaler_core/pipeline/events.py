@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
+
+Stage = str
+"""A kind of work on a file: `survey` measures its bandwidth, `write` resamples and writes it, `lower` writes it once more,
+lowered, and each other one is what models do at one of their rates, such as `restore at 48 kHz`."""
 
 MOST_SILENCED = 0.05
 """The share of a source that may be silence because of damage before it counts as damaged."""
@@ -22,12 +27,23 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """It is decided what is done with a file."""
+
+    source: Path
+    seconds: Mapping[Stage, float]
+    """Seconds of audio that each stage has to do, including those that are done already. Models do each channel by itself,
+    so they have as many times more to do."""
+
+
+@dataclass(frozen=True)
 class Advanced:
-    """More of a file was read in this pass."""
+    """A stage has done more of a file."""
 
     source: Path
     seconds: float
-    """Length of what was read since the last such event."""
+    """Length of what it has done since its last such event."""
+    stage: Stage = "write"
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,10 @@ class SegmentResult:
     """Whether the models added anything."""
     sure: bool = True
     """Whether the confidence is not low (`dsp.LOW_CONFIDENCE`)."""
+    cause: str = "unknown"
+    """Why its content ends there (`dsp.Bandwidth.cause`)."""
+    codec: str = ""
+    """The codec that it was probably coded with; empty where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +126,25 @@ class Finished:
         return self.silenced_share > MOST_SILENCED
 
 
-Progress = Started | Advanced | Warned
+def finished_from(source: Path, target: Path, data: Mapping[str, Any]) -> Finished:
+    """A result from what `dataclasses.asdict` made of it, after a way through JSON. What is unknown here is left out.
+
+    Raises:
+        TypeError, KeyError: something is missing.
+    """
+    names = {field.name for field in fields(Finished)} - {"source", "target", "segments"}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in data.items() if name in names
+    }
+    known = {field.name for field in fields(SegmentResult)}
+    segments = tuple(
+        SegmentResult(**{name: value for name, value in segment.items() if name in known})
+        for segment in data.get("segments", ())
+    )
+    return Finished(source, target, **values, segments=segments)
+
+
+Progress = Started | Planned | Advanced | Warned
 OnProgress = Callable[[Progress], None]
 
 

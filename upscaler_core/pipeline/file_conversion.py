@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from torch import Tensor
 
@@ -16,16 +17,33 @@ from upscaler_core.files.output import Output
 from upscaler_core.files.recording import Recording
 from upscaler_core.files.tags.losses import loss_sentence, not_carried
 from upscaler_core.files.tags.restoration import with_restoration
-from upscaler_core.pipeline.events import Advanced, Finished, OnProgress, SegmentResult, Started, Warned, ignore
+from upscaler_core.pipeline.events import (
+    Advanced,
+    Finished,
+    OnProgress,
+    Planned,
+    SegmentResult,
+    Stage,
+    Started,
+    Warned,
+    ignore,
+)
 from upscaler_core.pipeline.headroom import QUIET, write_as_it_is, write_lowered
 from upscaler_core.pipeline.signal_line import SignalLine
 from upscaler_core.plugins.protocols import AudioInfo, Exporter, Sink
 
 
-def expected_result(recording: Recording, output: Output) -> Finished:
-    """What is known of a file's result before it is done."""
-    info = recording.info
-    return Finished(recording.path, output.path, info.rate, output.rate, info.channels, info.seconds or 0)
+def expected_result(
+    line: SignalLine, recording: Recording, output: Output, bandwidth: BandwidthTrack | None = None
+) -> Finished:
+    """What is known of a file's result before it is done, without a survey."""
+    info, line = recording.info, replace(line, target_rate=output.rate)
+    expected = Finished(recording.path, output.path, info.rate, output.rate, info.channels, info.seconds or 0)
+    if bandwidth is None and line.cutoff_hz is not None:
+        bandwidth = line.bandwidth_of([], info.rate)
+    if not line.models:
+        return replace(expected, note=line.skip_reason(0))
+    return _with_segments(expected, line, _segments(line, bandwidth, info.rate)) if bandwidth else expected
 
 
 def convert(
@@ -54,8 +72,7 @@ def convert(
     line, info = replace(line, target_rate=output.rate), recording.info
     surveys = bool(line.models) and line.cutoff_hz is None and bandwidth is None
     on_event(Started(recording.path, info.seconds, passes=1 + surveys))
-    progress = FileProgress(recording, 1 + surveys, on_event)
-    survey = Pass(recording, progress)
+    survey = Pass(recording, on_event)
     if not line.models:
         bandwidth = None
     elif bandwidth is None:
@@ -65,12 +82,18 @@ def convert(
     adds = bool(restored) and not (survey.silent if surveys else _is_silent(recording))
     above_hz = min(segment.cutoff_hz for segment in restored) if adds else None
     info = with_restoration(info, above_hz, line.name or ", ".join(line.models))
-    gain_reduction, conversion = GainReductionMeter(), Pass(recording, progress)
+    seconds = recording.seconds if surveys else info.seconds
+    work = _work(line, segments, seconds, info.channels, surveys) if seconds else {}
+    progress = WorkProgress(recording.path, work, on_event)
+    line = replace(line, on_window=lambda rate, done: progress.advance(_restoring(rate), done))
+    gain_reduction, conversion = GainReductionMeter(), Pass(recording, ignore)
 
     def compute() -> Iterator[Tensor]:
         nonlocal gain_reduction
         gain_reduction = GainReductionMeter()
-        return line.stream(conversion, info.rate, bandwidth=bandwidth, gain_reduction=gain_reduction)
+        for block in line.stream(conversion, info.rate, bandwidth=bandwidth, gain_reduction=gain_reduction):
+            yield block
+            progress.advance("write", block.shape[-1] / output.rate)
 
     with atomic_write(output.path, overwrite=output.overwrite) as part:
 
@@ -84,6 +107,7 @@ def convert(
                 compute,
                 open_sink,
                 progress,
+                output.rate,
                 between_samples=bool(restored or line.finish or output.rate != info.rate),
                 copy_in=output.path.parent if restored and not (surveys and survey.peak < QUIET) else None,
             )
@@ -95,17 +119,14 @@ def convert(
     for message in warnings:
         on_event(Warned(recording.path, message))
     silent = bool(line.models) and conversion.silent
-    cutoff = min((segment.cutoff_hz for segment in restored or segments), default=None)
+    result = _with_segments(expected_result(line, recording, output, bandwidth), line, segments)
     return replace(
-        expected_result(recording, output),
+        result,
         seconds=recording.seconds,
         frames=written.frames,
-        cutoff_hz=cutoff,
-        confidence=min((segment.confidence for segment in segments), default=None),
-        segments=segments,
-        added=bool(restored) and not silent,
+        added=result.added and not silent,
         above_replaced=_replaces(line, bandwidth, info.rate),
-        note="silence" if silent else "" if restored else line.skip_reason(cutoff or 0),
+        note="silence" if silent else result.note,
         clipped=written.clipped,
         lowered_db=written.lowered_db,
         limited_db=gain_reduction.db,
@@ -118,36 +139,30 @@ def convert(
     )
 
 
-class FileProgress:
-    """Tells how far the work on a file is.
+class WorkProgress:
+    """Tells how far the work on a file is, stage by stage.
 
     Args:
-        recording: the file.
-        passes: how often it will be read.
+        path: the file.
+        work: seconds of audio that each stage has to do; empty where the length is not known.
         on_event: is called with what happens.
     """
 
-    def __init__(self, recording: Recording, passes: int, on_event: OnProgress) -> None:
-        self.path, self.seconds, self.on_event = recording.path, recording.info.seconds, on_event
-        self.left = passes * (self.seconds or 0.0)
-        """Seconds of audio that are still to be told of."""
-        self.weight = 1.0
-        """Seconds that are told for each second that is done: less, where there is more to do than was said at first."""
+    def __init__(self, path: Path, work: Mapping[Stage, float], on_event: OnProgress) -> None:
+        self.path, self.work, self.on_event = path, work, on_event
+        if work:
+            on_event(Planned(path, work))
 
-    def more(self, cost: float) -> None:
-        """The file needs so many more passes than was said. What is left to tell is shared out among all of them."""
-        if self.seconds:
-            left = max(0.0, self.left)
-            self.weight *= left / (left + self.weight * cost * self.seconds)
+    def advance(self, stage: Stage, seconds: float) -> None:
+        """A stage has done so many seconds of audio."""
+        self.on_event(Advanced(self.path, seconds, stage))
 
-    def advance(self, share: float, cost: float) -> None:
-        """A share, 0 … 1, of such a pass is done."""
-        self.read(share * cost * (self.seconds or 0.0))
-
-    def read(self, seconds: float) -> None:
-        """So many seconds of the file were read."""
-        self.left -= self.weight * seconds
-        self.on_event(Advanced(self.path, self.weight * seconds))
+    def again(self, copied: bool) -> None:
+        """The file has to be written again: from a copy, or by doing all but the survey once more."""
+        if not self.work:
+            return
+        more = {"lower": self.work["write"]} if copied else {s: 2 * t for s, t in self.work.items() if s != "survey"}
+        self.on_event(Planned(self.path, {**self.work, **more}))
 
 
 class Pass:
@@ -155,11 +170,11 @@ class Pass:
 
     Args:
         recording: is read.
-        progress: is told of each block.
+        on_event: is called after each block of a survey.
     """
 
-    def __init__(self, recording: Recording, progress: FileProgress) -> None:
-        self.recording, self.progress = recording, progress
+    def __init__(self, recording: Recording, on_event: OnProgress) -> None:
+        self.recording, self.on_event = recording, on_event
         self.peak = 0.0
         """The largest magnitude so far."""
 
@@ -173,7 +188,39 @@ class Pass:
             if block.numel():
                 self.peak = max(self.peak, float(block.abs().max()))
             yield block
-            self.progress.read(block.shape[-1] / self.recording.info.rate)
+            self.on_event(Advanced(self.recording.path, block.shape[-1] / self.recording.info.rate, "survey"))
+
+
+def _with_segments(result: Finished, line: SignalLine, segments: tuple[SegmentResult, ...]) -> Finished:
+    """A result with what follows from its segments."""
+    restored = [segment for segment in segments if segment.added]
+    cutoff = min((segment.cutoff_hz for segment in restored or segments), default=None)
+    return replace(
+        result,
+        cutoff_hz=cutoff,
+        confidence=min((segment.confidence for segment in segments), default=None),
+        segments=segments,
+        added=bool(restored),
+        note="" if restored else line.skip_reason(cutoff or 0),
+    )
+
+
+def _work(
+    line: SignalLine, segments: tuple[SegmentResult, ...], seconds: float, channels: int, surveyed: bool
+) -> dict[Stage, float]:
+    """How many seconds of audio each stage has to do for a source of that length."""
+    ends = [*(segment.start_s for segment in segments[1:]), seconds]
+    restored = [max(0.0, end - part.start_s) for part, end in zip(segments, ends, strict=False) if part.added]
+    work: dict[Stage, float] = {"survey": seconds} if surveyed else {}
+    work["write"] = seconds
+    for rate in line.model_rates if restored else ():
+        work[_restoring(rate)] = channels * sum(line.model_seconds(part, rate) for part in restored)
+    return work
+
+
+def _restoring(rate: int) -> Stage:
+    """The stage in which models work at a rate, Hz."""
+    return f"restore at {rate / 1000:g} kHz"
 
 
 def _segments(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> tuple[SegmentResult, ...]:
@@ -185,6 +232,8 @@ def _segments(line: SignalLine, bandwidth: BandwidthTrack | None, rate: int) -> 
             found.confidence,
             added=not line.skip_reason(found.cutoff_hz),
             sure=found.confidence >= LOW_CONFIDENCE,
+            cause=found.cause,
+            codec=found.codec,
         )
         for segment in (bandwidth.segments if bandwidth else ())
         for found in [segment.bandwidth]

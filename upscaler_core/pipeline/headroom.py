@@ -23,6 +23,7 @@ from upscaler_core.dsp.streaming import Stream
 from upscaler_core.dsp.true_peak import PeakMeter
 
 if TYPE_CHECKING:
+    from upscaler_core.pipeline.events import Stage
     from upscaler_core.plugins.protocols import Sink
 
 Headroom = Literal["auto", "limit", "none"]
@@ -31,8 +32,6 @@ CEILING_DB = -0.01
 """Peak of a lowered signal, dBTP. The distance to 0 leaves room for what other meters read differently."""
 QUIET = 0.25
 """Peak of a source that surely does not clip after it was restored. Should it do so, the signal is computed again."""
-COPY_COST = 0.1
-"""Work of writing a file from the copy, as a share of that of computing the signal with models."""
 BLOCK = 65_536
 """Samples of each channel that are read from the copy at a time."""
 
@@ -52,12 +51,12 @@ class Written:
 class Progress(Protocol):
     """Is told how far the work is."""
 
-    def more(self, cost: float) -> None:
-        """The file needs so many more passes than was said."""
+    def again(self, copied: bool) -> None:
+        """The file has to be written again: from a copy, or else by computing the signal once more."""
         ...
 
-    def advance(self, share: float, cost: float) -> None:
-        """A share, 0 … 1, of such a pass is done."""
+    def advance(self, stage: Stage, seconds: float) -> None:
+        """A stage has done so many seconds of audio."""
         ...
 
 
@@ -72,6 +71,7 @@ def write_lowered(
     compute: Callable[[], Stream],
     open_sink: Callable[[], Sink],
     progress: Progress,
+    rate: int,
     *,
     between_samples: bool,
     copy_in: Path | None = None,
@@ -82,6 +82,7 @@ def write_lowered(
         compute: begins the signal at its first sample; the samples are the same each time.
         open_sink: opens the output's file at its first byte.
         progress: is told of the second pass.
+        rate: of the signal, Hz.
         between_samples: the peaks between the samples count too.
         copy_in: a folder for a copy of the signal; None = it is computed again if it has to be written again.
 
@@ -99,12 +100,12 @@ def write_lowered(
                         copy = SignalCopy(stack.enter_context(tempfile.TemporaryFile(dir=copy_in)))
                     signal = copy.filled(compute()) if copy else compute()
                     frames = _write_unless_it_clips(
-                        meter.watch(signal), sink, meter, lambda: progress.more(COPY_COST if copy else 1.0)
+                        meter.watch(signal), sink, meter, lambda: progress.again(copied=copy is not None)
                     )
             return Written(frames, sink.clipped)
         except _Clips:
             gain = 10 ** (CEILING_DB / 20) / meter.peak
-            signal = copy.blocks(progress) if copy else compute()
+            signal = copy.blocks(progress, rate) if copy else compute()
             written = write_as_it_is((gain * block for block in signal), open_sink)
             return Written(written.frames, written.clipped, -20 * math.log10(gain))
 
@@ -159,10 +160,10 @@ class SignalCopy:
             self._channels, self._frames = block.shape[0], self._frames + block.shape[-1]
             yield block
 
-    def blocks(self, progress: Progress) -> Iterator[Tensor]:
+    def blocks(self, progress: Progress, rate: int) -> Iterator[Tensor]:
         """Yield blocks `[channel, time]` of the copy, from its first sample."""
         self._file.seek(0)
         while data := self._file.read(4 * self._channels * BLOCK):
             block = torch.frombuffer(bytearray(data), dtype=torch.float32).view(-1, self._channels).T
             yield block
-            progress.advance(block.shape[-1] / self._frames, COPY_COST)
+            progress.advance("lower", block.shape[-1] / rate)

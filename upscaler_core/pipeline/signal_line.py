@@ -16,6 +16,7 @@ nothing. What the source has above an edge, where that is to be replaced, is tak
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -86,6 +87,7 @@ class SignalLine:
         name: what the tag `enhanced_by` of written files calls it; empty = the names of the models.
         headroom: of files. `auto` = where the finished signal would exceed full scale, the file is lowered as a whole, once.
             `none` = such samples are clamped. Arrays and streams are floats, which exceed full scale without harm.
+        on_window: is called after the models have done a window of a channel, with their rate, Hz, and its seconds.
     """
 
     resampler: Resample | Resampler
@@ -103,6 +105,7 @@ class SignalLine:
     device: str = "cpu"
     name: str = ""
     headroom: Literal["auto", "none"] = "auto"
+    on_window: Callable[[int, float], None] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.headroom not in ("auto", "none"):
@@ -112,7 +115,7 @@ class SignalLine:
 
     def __repr__(self) -> str:
         """What it consists of, in one short line: the components' classes, and values that are not the default."""
-        parts = [f"target_rate={self.target_rate}", f"resampler={_class_name(self.resampler)}"]
+        parts = [f"target_rate={self.rate_out}", f"resampler={_class_name(self.resampler)}"]
         if self.models:
             models = ", ".join(f"{name}: {_class_name(model)}" for name, model in self.models.items())
             parts.append(f"models={{{models}}}")
@@ -228,6 +231,21 @@ class SignalLine:
         rates = self.enhancement.rates
         return next((rate for rate in rates if self.rate_out % rate == 0), rates[0])
 
+    @property
+    def model_rates(self) -> list[int]:
+        """The rates, Hz, at which the models run: their own, and from octave to octave up to the target's."""
+        rates = [self._model_rate]
+        while 2 * rates[-1] in self.enhancement.rates and self.rate_out % (2 * rates[-1]) == 0:
+            rates.append(2 * rates[-1])
+        return rates
+
+    def model_seconds(self, seconds: float, rate: int) -> float:
+        """How many seconds of a channel the models do at a rate, Hz, where so many are to be restored."""
+        samples, overlap, _ = self._chunking
+        if self.enhancement.receptive_field is None:
+            return seconds * samples / (samples - overlap)
+        return math.ceil(seconds * rate / samples) * samples / rate  # every window is a complete one
+
     def _resample(self, stream: Stream, rate_in: int, rate_out: int) -> Iterator[Tensor]:
         resample = self.resampler if isinstance(self.resampler, Resample) else Resample(self.resampler)
         return resample.stream(stream, rate_in, rate_out)
@@ -297,7 +315,9 @@ class SignalLine:
         if field is None:
 
             def estimate(windows: Tensor, start: int) -> Tensor:
-                return self._estimate(windows, first + start, stride=samples - overlap, edge=edge, rate=rate)
+                out = self._estimate(windows, first + start, stride=samples - overlap, edge=edge, rate=rate)
+                self._tell(len(windows) * (windows.shape[-1] - 2 * context), rate)
+                return out
 
             return crossfade(
                 estimate,
@@ -311,9 +331,15 @@ class SignalLine:
 
         def inner(windows: Tensor, start: int) -> Tensor:
             fused = self._estimate(windows, first + start - field, stride=samples, edge=edge, rate=rate)
+            self._tell(len(windows) * samples, rate)
             return fused[:, field : field + samples]
 
         return run(Plan(inner, samples, samples, field, rows), baseline)
+
+    def _tell(self, samples: int, rate: int) -> None:
+        """Say that the models have done so many samples of a channel."""
+        if self.on_window:
+            self.on_window(rate, samples / rate)
 
     @property
     def _chunking(self) -> tuple[int, int, int]:

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from rich.console import Console
 
-from upscaler_core.cli import progress
+from upscaler_core.cli import words as words_module
 from upscaler_core.cli.options import ProcessingOptions
+from upscaler_core.cli.result_counter import ResultCounter
+from upscaler_core.cli.summary import print_summary
 from upscaler_core.pipeline.events import Finished, SegmentResult
 
 PIPELINE = (
@@ -72,7 +75,7 @@ def test_a_list_decides_for_the_files_that_it_names_and_resume_follows_it(upscal
     assert results == [("done", 4000), ("done", 6000)]
     assert "warning: list.csv:4:1: no input is 'c.wav', so this row changes nothing" in messages
     assert "restored above 4.0 kHz" in messages
-    assert run("--resume")[0] == [("skipped", None), ("skipped", None)]
+    assert run("--resume")[0] == [("skipped", 4000), ("skipped", 6000)]
     (folder / "list.csv").write_text("\n".join([*lines[:2], "b.wav,auto,"]))
     assert run("--resume")[0] == [("done", 4000), ("done", 8000)]
     (folder / "list.csv").write_text("\n".join([*lines[:2], "b.wav,auto,", "a.wav,7000,3"]))
@@ -92,33 +95,35 @@ PARTS = tuple(
     [
         (replace(DONE, added=True), "restored above 8.1 kHz"),
         (replace(DONE, added=True, segments=PARTS), "restored in 2 of 3 parts"),
-        (replace(DONE, note="full band (to 22.1 kHz)"), "not needed: full band (to 22.1 kHz)"),
-        (replace(DONE, note="silence"), "silence"),
-        (replace(DONE, cutoff_hz=None, note="no model"), ""),
+        (replace(DONE, cutoff_hz=22_050.0, note="full band (to 22.1 kHz)"), "not needed (already reaches 22.1 kHz)"),
+        (replace(DONE, note="silence"), "silent: nothing to restore"),
+        (replace(DONE, cutoff_hz=None, note="no model"), "resampled only"),
+        (replace(DONE, cutoff_hz=None), "measured first, then restored if needed"),
     ],
 )
 def test_the_table_says_what_models_did(result, words):
-    assert progress._added(result) == words
+    assert words_module.decision_of(result) == words
 
 
 def test_a_low_confidence_is_told_with_how_to_decide_otherwise():
     alone = "not sure (41 %): to decide yourself, add --cutoff 8000 (or --cutoff 22050 to leave it alone)"
-    assert progress.doubt_about([(8_000.0, 0.41)], 1, 44_100) == alone
+    assert words_module.doubt_about([(8_000.0, 0.41)], 1, 44_100) == alone
     assert (
-        progress.doubt_about([(22_050.0, 0.5)], 1, 44_100)
+        words_module.doubt_about([(22_050.0, 0.5)], 1, 44_100)
         == "not sure (50 %) that it has no edge: to decide yourself, add --cutoff HZ"
     )
-    assert progress.doubt_about([(8_000.0, 0.41)], 3, 44_100).startswith("not sure about 1 of 3 parts (41 %): ")
-    assert progress.doubt_about([], 3, 44_100) == ""
+    assert words_module.doubt_about([(8_000.0, 0.41)], 3, 44_100).startswith("not sure about 1 of 3 parts (41 %): ")
+    assert words_module.doubt_about([], 3, 44_100) == ""
 
 
 def test_the_summary_ends_with_doubts(capsys):
     unsure = replace(DONE, added=True, segments=(SegmentResult(0, 8_000.0, 0.41, added=True, sure=False),))
-    counter = progress.ResultCounter(keep_results=True)
+    counter = ResultCounter(keep_results=True)
     counter(unsure)
-    renderer = progress.Renderer(1, quiet=False, summary_to_stderr=False)
-    renderer.summary(counter, dry_run=False)
+    print_summary(Console(), counter, 1.0, names={unsure.source: "x.wav"})
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2] == f"x.wav: {progress.doubt_about([(8_000.0, 0.41)], 1, 44_100)}" and lines[-1].startswith(
-        "1 done"
+    assert (
+        " ".join(lines[lines.index("Notes:") + 1 : -1]).split()
+        == f"x.wav: {words_module.doubt_about([(8_000.0, 0.41)], 1, 44_100)}".split()
     )
+    assert lines[-1].startswith("1 done")

@@ -12,7 +12,7 @@ from upscaler_core import discover
 from upscaler_core.jobs.events import Failed, Recorded, Skipped
 from upscaler_core.jobs.manifest import pipeline_hash
 from upscaler_core.jobs.planning import Job
-from upscaler_core.jobs.worker import JobSettings, Worker, dry_run
+from upscaler_core.jobs.worker import JobSettings, Worker
 from upscaler_core.pipeline.events import Finished
 from upscaler_core.pipeline.spec import PipelineSpec
 
@@ -72,14 +72,14 @@ def test_skip_existing_leaves_everything_alone_that_has_a_name():
 @pytest.mark.parametrize("dry", [False, True])
 def test_the_output_is_refused_before_the_source_is_opened(source, target, suffix, message, exit_code, dry):
     one = job(source, target, suffix)
-    (result,) = dry_run([one], JobSettings(SPEC)) if dry else [run_job(one)[0]]
+    result, _ = run_job(one, dry_run=dry)
     assert isinstance(result, Failed) and result.exit_code == exit_code
     assert message in result.message
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing():
     before = sorted(Path().iterdir())
-    (expected,) = dry_run([job("a.wav", "out")], JobSettings(SPEC))
+    expected, _ = run_job(job("a.wav", "out"), dry_run=True)
     assert sorted(Path().iterdir()) == before
     result, _ = run_job(job("a.wav", "out"))
     for field in ("source", "target", "rate_in", "rate_out", "channels", "seconds"):
