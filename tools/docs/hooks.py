@@ -28,8 +28,8 @@ CLASSES = {
 INDEX = """\
 # The eleven hooks
 
-A plugin offers components by hooks, one hook for each kind of component. A hook returns records; what a record names is imported
-when it is built. [Writing a plugin](../plugins.md) shows the way from an empty folder to a published package.
+A plugin offers components by hooks, one hook for each kind of component. A hook returns records; what a record names is
+imported when it is built. [Writing a plugin](../plugins.md) shows the way from an empty folder to a published package.
 
 | hook | offers | built in |
 |---|---|---|
