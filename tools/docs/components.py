@@ -51,14 +51,12 @@ def described(component: Component) -> Iterator[str]:
     if component.extra:
         yield f"Needs `pip install '{component.extra}'`.\n"
     rows = [
-        f"| `{option.name}` | {option.type.replace(' | ', ', ')} | {option.unit} | {option.bounds} "
+        f"| `{option.name}` | {', '.join(filter(None, (option.type.replace(' | ', ', '), option.unit, option.bounds)))} "
         f"| {f'`{option.default}`' if option.default else 'required'} | {option.help} |"
         for option in option_facts(component)
     ]
     if rows:
-        yield "\n".join(
-            ["| option | type or choices | unit | bounds | default | meaning |", "|---" * 6 + "|", *rows, ""]
-        )
+        yield "\n".join(["| option | values | default | meaning |", "|---" * 4 + "|", *rows, ""])
 
 
 if __name__ == "__main__":
