@@ -23,7 +23,10 @@ class SpectralConvNeXtOptions(ModelOptions):
     )
     iterations: int = option(24, ge=0, le=64, help="fast Griffin-Lim steps that make the phases fit the magnitudes")
     emphasis: float = option(
-        0.15, ge=0, le=1, help="how much further bursts are raised: a share of what they stand out, up to 3 dB"
+        0.15,
+        ge=0,
+        le=1,
+        help="how much bursts are raised: a share of their excess over the seconds around, at most 3 dB",
     )
 
 

@@ -12,10 +12,14 @@ class SincOptions(Options):
         64, ge=4, le=512, unit="zero crossings", help="length of the kernel on each side; more is steeper and slower"
     )
     attenuation_db: float = option(
-        120.0, ge=51, le=180, unit="dB", help="how far the Kaiser window holds images and aliases down"
+        120.0, ge=51, le=180, unit="dB", help="how much the Kaiser window attenuates images and aliases"
     )
     rolloff: float = option(
-        0.94, gt=0, le=1, unit="of the lower Nyquist", help="the -6 dB point; 1 lets half of the transition fold back"
+        0.94,
+        gt=0,
+        le=1,
+        unit="of the lower Nyquist",
+        help="the -6 dB point; at 1 half of the transition turns into aliases",
     )
 
 

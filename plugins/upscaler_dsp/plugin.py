@@ -10,7 +10,7 @@ from upscaler_dsp.options import LimiterOptions, PolySincOptions, SincOptions, T
 def upscaler_resamplers() -> Iterable[Component]:
     """Offer the resamplers."""
     return [
-        Component("linear", "upscaler_dsp.linear:Linear", summary="straight lines between samples: the naive twin"),
+        Component("linear", "upscaler_dsp.linear:Linear", summary="straight lines between samples, for comparison"),
         Component("sinc", "upscaler_dsp.sinc:Sinc", SincOptions, "Kaiser-windowed sinc, summed in the time domain"),
         Component(
             "poly-sinc-hq",
@@ -29,7 +29,7 @@ def upscaler_models() -> Iterable[Component]:
             "tilted-noise",
             "upscaler_dsp.tilted_noise:TiltedNoise",
             TiltedNoiseOptions,
-            "noise above the cut-off, nothing learned: what a model is measured against",
+            "noise above the cut-off, nothing learned: what a model has to beat",
         )
     ]
 

@@ -42,7 +42,7 @@ def upscaler_fusions() -> Iterable[Component]:
             "random-phase",
             "upscaler_fusion.magnitude_phase:RandomPhase",
             RandomPhaseOptions,
-            "one model's magnitude with a phase that nothing was learned for: what magnitude-phase has to beat",
+            "one model's magnitude with a random phase: what magnitude-phase has to beat",
         ),
         Component("blend", "upscaler_fusion.blend:Blend", BlendOptions, "the weighted mean of the models' waveforms"),
     ]

@@ -18,7 +18,7 @@ class SpectralOptions(Options):
         (512, 1024, 2048), min_length=1, unit="samples", help="length of each resolution's frames; hops are a quarter"
     )
     floor: float = option(
-        1e-4, gt=0, le=1, help="smallest magnitude that a logarithm tells from 0; a full-scale sine has n_fft / 4"
+        1e-4, gt=0, le=1, help="smaller magnitudes count as this in logarithms; a full-scale sine has n_fft / 4"
     )
 
 
@@ -33,7 +33,7 @@ class StereoOptions(StftOptions):
     """Options of `stereo`."""
 
     of: Literal["multi-resolution-stft", "l1"] = option(
-        "multi-resolution-stft", help="the loss that mid and side are given to; l1 looks at none of the other options"
+        "multi-resolution-stft", help="the loss that mid and side get; l1 uses none of the other options"
     )
 
 
@@ -48,7 +48,7 @@ class AdversarialOptions(SpectralOptions):
     """Options of `adversarial`."""
 
     form: Literal["log", "least-squares", "hinge"] = option(
-        "log", help="what critic and models play for: the white paper's logarithms (§3.3.3), LSGAN or the hinge"
+        "log", help="form of the adversarial loss: the white paper's logarithms (§3.3.3), LSGAN or the hinge"
     )
     feature_matching: float = option(
         2.0, ge=0, help="weight of the mean absolute difference of the discriminator's inner features"

@@ -10,7 +10,7 @@ class LsdOptions(Options):
 
     definition: Literal["house", "paper", "ssr_eval"] = option(
         "house",
-        help="of power, with a floor; of magnitude as the white paper writes it, half of that; as ssr_eval does",
+        help="house: of power, with a floor; paper: of magnitude, half of house; ssr_eval: as that package does",
     )
 
 
@@ -33,4 +33,4 @@ class PesqOptions(Options):
 class StoiOptions(Options):
     """Options of `stoi`."""
 
-    extended: bool = option(False, help="the extended measure, for noise that comes and goes")
+    extended: bool = option(False, help="the extended measure, for noise whose level varies")

@@ -17,7 +17,7 @@ def upscaler_metrics() -> Iterable[Component]:
             "modulation-error",
             f"{spectral}:ModulationError",
             CutoffOptions,
-            "how much more or less the level above the cut-off comes and goes than the reference's",
+            "how much more or less the level above the cut-off varies than the reference's",
         ),
         Component(
             "envelope-error",

@@ -15,7 +15,7 @@ class TorchaudioOptions(Options):
         0.9475937167399596, gt=0, le=1, unit="of the lower Nyquist", help="the -6 dB point of the low-pass"
     )
     beta: float = option(
-        14.769656459379492, ge=0, le=30, help="shape of the Kaiser window; more holds images down more"
+        14.769656459379492, ge=0, le=30, help="shape of the Kaiser window; a higher value attenuates images more"
     )
 
 

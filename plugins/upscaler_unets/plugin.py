@@ -49,12 +49,12 @@ def upscaler_models() -> Iterable[Component]:
             "waveform-unet",
             "upscaler_unets.waveform:WaveformUNet",
             WaveformUNetOptions,
-            "1-D U-Net on the waveform: the baseline and what it lacks",
+            "1-D U-Net on the waveform: adds to the baseline what is missing",
         ),
         Component(
             "spectral-unet",
             "upscaler_unets.spectral:SpectralUNet",
             SpectralUNetOptions,
-            "2-D U-Net on the log-magnitude spectrogram: what stands above the cut-off",
+            "2-D U-Net on the log-magnitude spectrogram: estimates what belongs above the cut-off",
         ),
     ]

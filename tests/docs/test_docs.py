@@ -78,11 +78,34 @@ def test_the_python_example_runs(tmp_path):
     assert "with a model: (132300,)" in done.stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/pipeline.md"])
-def test_the_pipeline_files_in_the_documentation_are_right(page):
+@pytest.mark.parametrize(
+    ("page", "rate"), [("README.md", 96_000), ("docs/pipeline.md", 96_000), ("docs/tutorial.md", 48_000)]
+)
+def test_the_pipeline_files_in_the_documentation_are_right(page, rate):
     (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.S)
-    text = re.sub(r"(?m)^(models|fusion):.*\n(  .*\n)*", "", text)  # these name models that do not ship
-    assert check(parse(text, page), discover()).target_rate == 96_000
+    if page == "docs/pipeline.md":
+        text = re.sub(r"(?m)^(models|fusion):.*\n(  .*\n)*", "", text)  # these name models that do not ship
+    assert check(parse(text, page), discover()).target_rate == rate
+
+
+def options_by_command() -> dict[str, set[str]]:
+    """The options of each command, from the page of the command line."""
+    sections = re.split(r"(?m)^## `(upscaler.*)`$", (ROOT / "docs" / "cli.md").read_text())[1:]
+    return {
+        command: set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+        for command, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+
+
+def test_every_option_that_a_page_types_exists():
+    known = options_by_command()
+    pages = {ROOT / "README.md", *(ROOT / "docs").glob("*.md")} - {ROOT / "docs" / "cli.md"}
+    typed = [(page, line) for page in pages for line in re.findall(r"\bupscaler [a-z][^`\n#]*", page.read_text())]
+    for page, line in typed:
+        command = max((name for name in known if f"{line} ".startswith(f"{name} ")), key=len)
+        for option in re.findall(r"(?<= )--?[a-z][a-z-]*", re.sub(r"'.*?'", "", line)):
+            assert option in known[command], f"{page.name}: {line}"
+    assert len(typed) > 100
 
 
 @pytest.mark.slow

@@ -9,9 +9,8 @@ from upscaler_core.cli.plugins import option_facts
 INTRODUCTION = """\
 # Built-in components
 
-Everything that comes with the toolkit, by kind, with the options that a [pipeline file](pipeline.md) or a
-[recipe](training.md) may set. This page is written from the components' own records and option models, as
-`upscaler plugins show NAME` is; `upscaler plugins` also lists what other plugins add.
+Everything that comes with the toolkit, by kind, with the options for a [pipeline file](pipeline.md) or a
+[recipe](training.md). `upscaler plugins show NAME` prints the same; `upscaler plugins` also lists what other plugins add.
 """
 
 MORE = {
@@ -19,14 +18,14 @@ MORE = {
     " [benchmarks](benchmarks.md#resamplers).",
     Kind.DETECTOR: "Find where the content ends: [when it is wrong](cutoffs.md).",
     Kind.MODEL: "Estimate the full band: [the networks](models.md), [the null](evaluation.md#the-null).",
-    Kind.FUSION: "Join what several models say: [fusions](models.md#fusions).",
+    Kind.FUSION: "Join the answers of several models: [fusions](models.md#fusions).",
     Kind.DEGRADATION: "Damage recordings for training: [how each is made](degradations.md).",
-    Kind.LOSS: "Are what training minimizes: [definitions](losses.md).",
-    Kind.METRIC: "Are what `upscaler evaluate` tells: [definitions](evaluation.md#metrics).",
+    Kind.LOSS: "What training minimizes: [definitions](losses.md).",
+    Kind.METRIC: "What `upscaler evaluate` measures: [definitions](evaluation.md#metrics).",
     Kind.EXPORTER: "Write files; the output's suffix chooses one: [what is kept](pipeline.md).",
     Kind.READER: "Read files, chosen by suffix, then by what is in them: [damaged files](reliability.md).",
     Kind.FINISHER: "Work on the finished signal: [the limiter measured](benchmarks.md#limiter).",
-    Kind.COMMAND: "Are sub-commands of `upscaler`: [their help](cli.md).",
+    Kind.COMMAND: "Sub-commands of `upscaler`: [their help](cli.md).",
 }
 
 
@@ -52,14 +51,12 @@ def described(component: Component) -> Iterator[str]:
     if component.extra:
         yield f"Needs `pip install '{component.extra}'`.\n"
     rows = [
-        f"| `{option.name}` | {option.type.replace(' | ', ', ')} | {option.unit} | {option.bounds} "
+        f"| `{option.name}` | {', '.join(filter(None, (option.type.replace(' | ', ', '), option.unit, option.bounds)))} "
         f"| {f'`{option.default}`' if option.default else 'required'} | {option.help} |"
         for option in option_facts(component)
     ]
     if rows:
-        yield "\n".join(
-            ["| option | type or choices | unit | bounds | default | meaning |", "|---" * 6 + "|", *rows, ""]
-        )
+        yield "\n".join(["| option | values | default | meaning |", "|---" * 4 + "|", *rows, ""])
 
 
 if __name__ == "__main__":

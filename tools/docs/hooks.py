@@ -1,7 +1,7 @@
 """Writes a page for each hook, from the code that defines it: `python tools/docs/hooks.py`. A test checks them.
 
-What a hook is for stands in `plugins.hookspecs`, its protocol in `plugins.protocols`, its contract in `testing.checks`. The
-example is what `upscaler plugins new` writes.
+What a hook is for is in `plugins.hookspecs`, its protocol in `plugins.protocols`. The example is what `upscaler plugins new`
+writes.
 """
 
 import inspect
@@ -11,7 +11,6 @@ from pathlib import Path
 from upscaler_core import Component, Kind, Plan, StftConfig, discover
 from upscaler_core.cli.scaffold import TEMPLATES
 from upscaler_core.plugins import hookspecs, protocols
-from upscaler_core.testing.contracts import checks_of
 
 REGISTRY = discover()
 FOLDER = Path(__file__).parents[2] / "docs" / "hooks"
@@ -29,8 +28,8 @@ CLASSES = {
 INDEX = """\
 # The eleven hooks
 
-A plugin offers components by hooks, one a kind. Each returns records; what a record names is imported when it is built.
-How to write a plugin, from an empty folder to a published package: [writing a plugin](../plugins.md).
+A plugin offers components by hooks, one hook for each kind of component. A hook returns records; what a record names is
+imported when it is built. [Writing a plugin](../plugins.md) shows the way from an empty folder to a published package.
 
 | hook | offers | built in |
 |---|---|---|
@@ -50,7 +49,7 @@ Built in: {built_in} ([what they do, and their options](../components.md#{kind.p
 
 ## The protocol
 
-No base class: any object that does this will do.
+No base class is needed: any object with these methods and attributes works.
 
 ```python
 {protocol}
@@ -58,8 +57,8 @@ No base class: any object that does this will do.
 
 ## An example
 
-`upscaler plugins new example --kind {kind}` writes it, with tests, packaging and a CI file. `plugin.py` says what there is,
-and imports nothing heavy:
+`upscaler plugins new example --kind {kind}` writes it, with tests, packaging and a CI file. `plugin.py` declares the
+component, and imports nothing heavy:
 
 ```python
 {plugin}
@@ -73,11 +72,8 @@ and imports nothing heavy:
 {use}
 ## The contract
 
-`upscaler plugins check NAME` checks it, and [`contract_tests`](../plugins.md#tests) makes a test of each line:
-
-| check | asks that |
-|---|---|
-{checks}
+[What it asks](../contracts.md#{kind}). `upscaler plugins check NAME` checks it, and
+[`contract_tests`](../plugins.md#tests) makes a test of each rule.
 """
 
 USE = """
@@ -120,7 +116,6 @@ def page(kind: Kind) -> str:
         plugin=(example / "plugin.py").read_text().rstrip(),
         component=(example / f"{kind}.py").read_text().rstrip(),
         use=USE.format(file=files[0].read_text().rstrip()) if files else "",
-        checks="\n".join(f"| {check.name} | {check.asks} |" for check in checks_of(kind)),
     )
 
 
