@@ -25,7 +25,7 @@ KEYS = {
     "peak_dbfs", "true_peak_dbtp", "loudness_lufs", "full_scale_samples", "clipped_runs", "dc", "cutoff_hz", "edge",
     "edge_drop_db", "edge_slope_db_per_octave", "lossy", "upsampled_from_hz", "looks", "advice", "verdict", "confidence",
     "cause", "above_edge", "codec", "kbps", "segments", "cutoff_given", "restored_by", "restored_above_hz", "made_by",
-    "warnings",
+    "warnings", "layout",
 }  # fmt: skip
 
 

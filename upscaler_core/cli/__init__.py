@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from upscaler_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from upscaler_core.cli.entry_point import main
     from upscaler_core.cli.error_handling import run_app
     from upscaler_core.cli.interrupt import Interrupt
     from upscaler_core.cli.options import CUTOFFS_HELP, AllowLocalPlugins, Device, Settings
     from upscaler_core.cli.result_counter import exit_code
-    from upscaler_core.cli.starting import erase_start, main
+    from upscaler_core.cli.starting import erase_start
     from upscaler_core.cli.words import clock, doubt_about
 
 __all__ = [
@@ -38,7 +39,7 @@ _MODULES = {
     "doubt_about": "words",
     "erase_start": "starting",
     "exit_code": "result_counter",
-    "main": "starting",
+    "main": "entry_point",
     "run_app": "error_handling",
 }
 

@@ -20,8 +20,9 @@ from upscaler_core.cli import words
 from upscaler_core.cli.journal import journal, log_event, log_run
 from upscaler_core.cli.options import ProcessingOptions
 from upscaler_core.cli.progress import Renderer
-from upscaler_core.cli.report import Run, refuse_report, write_report
+from upscaler_core.cli.report import refuse_report, write_report
 from upscaler_core.cli.result_counter import ResultCounter
+from upscaler_core.cli.run_record import Run
 from upscaler_core.cli.starting import erase_start
 from upscaler_core.cli.summary import MOST_ROWS, print_summary
 from upscaler_core.cli.typed_files import exporter_of, lines_of_left_out, plan_typed

@@ -6,37 +6,22 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from upscaler_core.atomic import atomic_write
 from upscaler_core.cli import words
+from upscaler_core.cli.report_page import page
+from upscaler_core.cli.run_record import MARKS, Run
 from upscaler_core.errors import OutputError, UsageError
 from upscaler_core.jobs.events import Failed, Result
 from upscaler_core.pipeline.events import Finished
 
 SUFFIXES = (".html", ".csv", ".json")
-MARKS = ("<!-- upscaler report -->", "\ufefffile,status,decision,", '{\n  "version": 1,\n  "exit_code":')
-"""How reports begin, so that only reports are replaced."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which a spreadsheet takes a text for a formula (OWASP, CSV injection)."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run, as reports tell of it."""
-
-    results: Sequence[Result]
-    names: Mapping[Path, str]
-    """What the sources are called, by their paths."""
-    summary: Mapping[str, Any]
-    """The `--json` object."""
-    elapsed: float
-    """Seconds."""
-    files: int
-    """How many there were to do; more than there are results if the run was stopped."""
 
 
 def refuse_report(path: Path) -> None:
@@ -72,8 +57,6 @@ def write_report(path: Path, run: Run) -> None:
         case ".csv":
             text = csv_text(run)
         case _:
-            from upscaler_core.cli.report_page import page
-
             text = page(run)
     with atomic_write(path) as part:
         part.write_bytes(text.encode("utf-8", "backslashreplace"))  # a name may hold bytes that are no text

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 
 from upscaler_core.cli import words
-from upscaler_core.cli.report import MARKS, Run
+from upscaler_core.cli.run_record import MARKS, Run
 from upscaler_core.jobs.events import Failed, Result
 from upscaler_core.pipeline.events import Finished
 

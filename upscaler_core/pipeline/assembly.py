@@ -65,7 +65,7 @@ def assemble(spec: PipelineSpec, registry: Registry, device: str = "cpu") -> Pip
     if spec.headroom == "none":
         finish = [finisher for finisher in finish if not getattr(finisher, "limits", False)]
     elif spec.headroom == "limit" and not (finish and getattr(finish[-1], "limits", False)):
-        finish.append(build(Kind.FINISHER, default_component("limiter")))
+        finish.append(build(Kind.FINISHER, default_component("limit")))
     models = {name: build(Kind.MODEL, ref) for name, ref in spec.models.items()}
     for model in models.values():
         if hasattr(model, "to") and device != "cpu":

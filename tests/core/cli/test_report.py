@@ -19,8 +19,9 @@ from rich.console import Console
 
 from upscaler_core import OutputError, UsageError
 from upscaler_core.cli.processing import _file
-from upscaler_core.cli.report import Run, csv_text, refuse_report, write_report
+from upscaler_core.cli.report import csv_text, refuse_report, write_report
 from upscaler_core.cli.result_counter import ResultCounter
+from upscaler_core.cli.run_record import Run
 from upscaler_core.cli.summary import print_summary, table_lines
 from upscaler_core.jobs.events import Failed, Skipped
 from upscaler_core.pipeline.events import Finished, SegmentResult
@@ -123,7 +124,7 @@ def test_a_skipped_file_has_what_the_manifest_knows():
     skipped = Skipped(Path("x.wav"), Path("out/x.flac"), DONE)
     facts = _file(skipped, False)
     assert facts == {**json.loads(json.dumps(_file(DONE, False))), "status": "skipped"} | {
-        "segments": facts["segments"], "warnings": facts["warnings"],
+        name: facts[name] for name in ("segments", "warnings", "not_carried")
     }  # fmt: skip
     assert "restored above 7.8 kHz" in csv_text(run_of([skipped]))
     assert _file(Skipped(Path("x.wav"), Path("y")), False) == {"status": "skipped", "source": "x.wav", "target": "y"}
