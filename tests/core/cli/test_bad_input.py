@@ -172,6 +172,15 @@ def test_a_file_that_is_mostly_silence_by_damage_is_damaged(upscaler, folder):
     assert [strict[name]["status"] for name in ("flipped.flac", "good.wav")] == ["failed", "done"]
 
 
+def test_each_warning_and_failure_is_printed_once_and_repeated_in_the_summary(upscaler, folder):
+    for name, data in (("cut.flac", FLAC[: len(FLAC) // 2]), ("text.mp3", b"these are no frames\n" * 1_000)):
+        (upscaler.folder / name).write_bytes(data)
+    done = upscaler("enhance", "cut.flac", "text.mp3", "-o", "out/", "--preset", "baseline", "-r", "48000")
+    for part in ("the file is damaged", "not audio"):
+        assert done.stderr.count(part) == 1, done.stderr
+        assert done.stdout.count(part) == 1, done.stdout
+
+
 def test_where_no_input_can_be_read_the_exit_code_is_4(upscaler, folder):
     (folder / "in" / "a.wav").write_bytes(b"")
     (folder / "in" / "b.flac").write_bytes(FLAC[:50])
