@@ -173,7 +173,8 @@ def test_a_file_that_is_mostly_silence_by_damage_is_damaged(upscaler, folder):
 
 
 def test_each_warning_and_failure_is_printed_once_and_repeated_in_the_summary(upscaler, folder):
-    for name, data in (("cut.flac", FLAC[: len(FLAC) // 2]), ("text.mp3", b"these are no frames\n" * 1_000)):
+    long = encoded("FLAC", audio=music(200_000))
+    for name, data in (("cut.flac", long[: len(long) // 2]), ("text.mp3", b"these are no frames\n" * 1_000)):
         (upscaler.folder / name).write_bytes(data)
     done = upscaler("enhance", "cut.flac", "text.mp3", "-o", "out/", "--preset", "baseline", "-r", "48000")
     for part in ("the file is damaged", "not audio"):
