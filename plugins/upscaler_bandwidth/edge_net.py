@@ -36,6 +36,9 @@ EDGE_ODDS = 3.0
 """By how much an edge must be likelier than none."""
 LEAST_CONFIDENCE = 0.45
 """An edge is believed from this confidence on. Many of those below are an original's own fall."""
+SURELY_LIMITED = 0.2
+"""Where "no edge" has less than this, there is an edge, as of a cassette, and only its place is unsure. It is believed from
+this confidence on."""
 TEMPER = 0.35
 """Votes count so much where segments are sought: neighbouring cells are not independent."""
 LEAST_CELLS = 9
@@ -237,7 +240,8 @@ class NetSurvey:
         cutoff = LOWEST_HZ * 2 ** (place / PER_OCTAVE)
         codec = CODECS[int(codecs.argmax())] if float(codecs.softmax(-1).max()) > SURE else ""
         rate = float(2**kbps) if codec else None
-        believed = confidence > max(LEAST_CONFIDENCE, none * EDGE_ODDS)
+        limited = none < SURELY_LIMITED < confidence
+        believed = limited or confidence > max(LEAST_CONFIDENCE, none * EDGE_ODDS)
         if evidence.active == 0 or not believed or cutoff > FULL_BAND * self.rate / 2:
             beyond = posterior[:-1][max(0, int(PER_OCTAVE * math.log2(FULL_BAND * self.rate / 2 / LOWEST_HZ))) :]
             certain = 1.0 if evidence.active == 0 else min(1.0, none + float(beyond.sum()))
