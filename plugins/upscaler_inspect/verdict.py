@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from upscaler_core.dsp import Bandwidth, BandwidthTrack
+from upscaler_core.dsp import LOW_CONFIDENCE, Bandwidth, BandwidthTrack
 from upscaler_core.files import Restoration
 from upscaler_core.pipeline import FULL_BAND_HZ
 
@@ -74,9 +74,7 @@ def verdict_of(
         return Verdict("silence", "")
     if restoration and restoration.above_hz is not None:
         place = f"{restoration.above_hz / 1000:.1f} kHz"
-        return Verdict(
-            f"restored by {restoration.program} above {place}", "what stands there is not the recording's own"
-        )
+        return Verdict(f"restored by {restoration.program} above {place}", "what is there was added")
     if track.is_constant:
         return Verdict(origin_of(track.lowest, rate, given).looks, prospect(track.lowest))
     cutoffs = [segment.bandwidth.cutoff_hz for segment in track.segments]
@@ -101,7 +99,7 @@ def origin_of(bandwidth: Bandwidth, rate: int, given: bool = False) -> Origin:
         return Origin("as you said", "as you said")
     match bandwidth.cause:
         case "dark":
-            return Origin("dark but whole: the content ends by itself", "dark but whole")
+            return Origin("dark but complete: the content ends by itself", "dark but complete")
         case "lossy":
             return _lossy(bandwidth)
         case "low-pass":
@@ -110,9 +108,11 @@ def origin_of(bandwidth: Bandwidth, rate: int, given: bool = False) -> Origin:
             return _resampled(lower)
         case "unknown" if bandwidth.has_edge and not _reaches_nyquist(bandwidth, rate):
             return _by_its_edge(bandwidth, rate)
+    if bandwidth.confidence < LOW_CONFIDENCE and not bandwidth.has_edge:
+        return Origin("no edge was found", "no edge found")
     if bandwidth.cutoff_hz >= FULL_BAND_HZ:
         return Origin("full band", "full band")
-    return Origin(f"whole, for its {rate / 1000:g} kHz", "whole")
+    return Origin(f"complete for its rate of {rate / 1000:g} kHz", "complete")
 
 
 def source_rate(cutoff_hz: float, rate: int) -> int | None:
