@@ -34,6 +34,7 @@ def journal(verbosity: int, path: Path | None, show: Callable[[str], None]) -> I
         OutputError: the file cannot be written.
     """
     logger = logging.Logger("upscaler", logging.DEBUG)
+    logger.addHandler(logging.NullHandler())  # a logger without a handler prints its warnings to standard error
     if verbosity:
         handler: logging.Handler = _Shown(show)
         handler.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
