@@ -1,6 +1,7 @@
 """What a bandwidth says about a recording's past, in words. All words about it are decided here, so that they agree.
 
-They accuse nobody: an edge alone, without a cause that a detector has recognised, is called by what it looks like.
+They accuse nobody: an edge alone, without a cause that a detector has recognised, is called by what it looks like. If the
+detector is not sure that the content ends there, no cause is named at all.
 
 >>> origin_of(Bandwidth(21_800, 80, 500, cause="resampled"), 96_000).looks
 'resampled from 44.1 kHz'
@@ -97,6 +98,10 @@ def origin_of(bandwidth: Bandwidth, rate: int, given: bool = False) -> Origin:
     """Why the content of a recording at `rate` Hz ends where it does; `given` = because the user said so."""
     if given:
         return Origin("as you said", "as you said")
+    if bandwidth.confidence < LOW_CONFIDENCE and not bandwidth.has_edge:
+        return Origin("no edge was found", "no edge found")
+    if bandwidth.confidence < LOW_CONFIDENCE and not _reaches_nyquist(bandwidth, rate):
+        return Origin("cause unknown", "cause unknown")
     match bandwidth.cause:
         case "dark":
             return Origin("dark but complete: the content ends by itself", "dark but complete")
@@ -108,8 +113,6 @@ def origin_of(bandwidth: Bandwidth, rate: int, given: bool = False) -> Origin:
             return _resampled(lower)
         case "unknown" if bandwidth.has_edge and not _reaches_nyquist(bandwidth, rate):
             return _by_its_edge(bandwidth, rate)
-    if bandwidth.confidence < LOW_CONFIDENCE and not bandwidth.has_edge:
-        return Origin("no edge was found", "no edge found")
     if bandwidth.cutoff_hz >= FULL_BAND_HZ:
         return Origin("full band", "full band")
     return Origin(f"complete for its rate of {rate / 1000:g} kHz", "complete")

@@ -134,7 +134,11 @@ EDGE = {"drop_db": 40.0, "slope": 500.0, "confidence": 0.9}
 VERDICTS = [
     (Bandwidth(24_000), 48_000, "full band: nothing to add"),
     (Bandwidth(24_000, cause="full band", confidence=0.9), 48_000, "full band: nothing to add"),
-    (Bandwidth(24_000, confidence=0.01), 48_000, "no edge was found: nothing to add"),
+    (Bandwidth(24_000, cause="lossy", confidence=0.01), 48_000, "no edge was found: nothing to add"),
+    (
+        Bandwidth(5_400, cause="resampled", drop_db=30, slope=500, confidence=0.45), 48_000,
+        "cause unknown: content to 5.4 kHz; 5.4 to 24 kHz can be restored",
+    ),
     (Bandwidth(8_000), 16_000, "complete for its rate of 16 kHz: content to 8.0 kHz; 8.0 to 24 kHz can be restored"),
     (Bandwidth(7_800, **EDGE), 16_000, "complete for its rate of 16 kHz: content to 7.8 kHz; 7.8 to 24 kHz can be restored"),
     (Bandwidth(24_000, cause="dark"), 48_000, "dark but complete: the content ends by itself; nothing to add"),
@@ -225,7 +229,7 @@ def test_a_file_of_several_parts_is_told_part_by_part(noise, capsys):
     assert max(len(line) for line in lines[1:-1]) <= 80
     assert lines[3:] == [
         "  parts        from   0.0 s  to  3.9 kHz  resampled from 8 kHz  97 % sure",
-        "               from   0.5 s  to 16.0 kHz  lossy, MP3 about 128 kbit/s  52 % sure",
+        "               from   0.5 s  to 16.0 kHz  cause unknown  52 % sure",
         "               from   1.5 s  to 24.0 kHz  full band  90 % sure",
         "  → 3 parts that end at 3.9 to 24.0 kHz: 2 of them can be restored up to 24 kHz",
         "  → not sure about 1 of 3 parts (52 %): to decide yourself, see `upscaler inspect --write-cutoffs` and --cutoffs",

@@ -50,8 +50,8 @@ would be reported as a bug; `UPSCALER_TRACE=1` prints each call of a plugin's ho
 
 ## Inputs and outputs
 
-* The name of a file or folder that exists is used as it is, brackets and braces included. Only what does not exist is read as a
-  pattern (`'lib/**/*.mp3'`) or, for `-o`, as a template (`'out/{stem}-{rate}.flac'`; write `{{` for a brace).
+* The name of a file or folder that exists is used as it is, brackets and braces included. Only a name that does not exist is
+  read as a pattern (`'lib/**/*.mp3'`) or, for `-o`, as a template (`'out/{stem}-{rate}.flac'`; write `{{` for a brace).
 * Folders are searched to the bottom. Links are followed. Hidden files and folders, and trash, are not searched.
 * `-o out` writes into a folder and mirrors the tree of a folder input, and so does a template. A name such as `out.m4a` is
   taken for a file; write `out.m4a/` if it is a folder.
