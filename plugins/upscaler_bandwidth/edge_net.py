@@ -238,17 +238,19 @@ class NetSurvey:
         place, confidence = most_within(posterior[:-1])
         none = float(posterior[-1])
         cutoff = LOWEST_HZ * 2 ** (place / PER_OCTAVE)
-        codec = CODECS[int(codecs.argmax())] if float(codecs.softmax(-1).max()) > SURE else ""
-        rate = float(2**kbps) if codec else None
         limited = none < SURELY_LIMITED < confidence
         believed = limited or confidence > max(LEAST_CONFIDENCE, none * EDGE_ODDS)
         if evidence.active == 0 or not believed or cutoff > FULL_BAND * self.rate / 2:
             beyond = posterior[:-1][max(0, int(PER_OCTAVE * math.log2(FULL_BAND * self.rate / 2 / LOWEST_HZ))) :]
             certain = 1.0 if evidence.active == 0 else min(1.0, none + float(beyond.sum()))
+            if certain <= SURE:
+                return Bandwidth(self.rate / 2, confidence=certain)
+            codec, rate = likeliest_codec(codecs, kbps)
             cause = likeliest(causes, ("full band", "dark", "lossy"))
             return Bandwidth(self.rate / 2, confidence=certain, cause=cause, codec=codec, kbps=rate)
         cause = likeliest(causes, ("resampled", "lossy", "low-pass"))
         order = float(2 ** order.clamp(1, 5)) if cause == "low-pass" else BRICK_WALL
+        codec, rate = likeliest_codec(codecs, kbps) if confidence > SURE else ("", None)
         return Bandwidth(
             cutoff_hz=cutoff,
             drop_db=drop_db(evidence.loudest, place),
@@ -265,6 +267,12 @@ def likeliest(logits: Tensor, among: Sequence[Cause]) -> Cause:
     """The likeliest of some causes, given the logits of all; unknown where none is clearly the likeliest."""
     posterior = torch.stack([logits[CAUSES.index(cause)] for cause in among]).softmax(0)
     return among[int(posterior.argmax())] if float(posterior.max()) > SURE else "unknown"
+
+
+def likeliest_codec(logits: Tensor, kbps: Tensor) -> tuple[str, float | None]:
+    """The lossy codec, given the logits of all, and its bit rate, kbit/s, given log2; nothing where none is clearly it."""
+    codec = CODECS[int(logits.argmax())] if float(logits.softmax(-1).max()) > SURE else ""
+    return codec, float(2**kbps) if codec else None
 
 
 def change_between(evidence: Evidence, before_hz: float, after_hz: float) -> float:

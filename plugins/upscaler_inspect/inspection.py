@@ -84,6 +84,11 @@ class Inspection:
         return restoration_of(self.info.tags)
 
     @property
+    def is_restored(self) -> bool:
+        """Whether this toolkit added something to the file."""
+        return self.restoration is not None and self.restoration.above_hz is not None
+
+    @property
     def made_by(self) -> Restoration | None:
         """What the file's tags say of the version and the pipeline that made it; None where this toolkit did not."""
         return made_by(self.info.tags)

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from upscaler_core.cli import clock, doubt_about
-from upscaler_core.dsp import Bandwidth
+from upscaler_core.dsp import LOW_CONFIDENCE, Bandwidth
 from upscaler_inspect.inspection import Inspection
-from upscaler_inspect.verdict import origin_of
+from upscaler_inspect.verdict import STEEP_DB_PER_OCTAVE, origin_of
 
 MOST_PARTS = 20
 """Parts of a file that are listed. The JSON has all of them."""
@@ -29,7 +29,9 @@ def print_inspection(result: Inspection, last: bool) -> None:
     if len(verdict) > WIDTH - 4 and advice:
         verdict = f"{verdict.removesuffix(advice).rstrip()}\n    {advice}"
     console.print(f"  [cyan]→ {escape(verdict)}[/]")
-    if not result.silent and (doubt := doubt_about(result.unsure, len(result.track.segments), result.info.rate)):
+    if not (result.silent or result.is_restored) and (
+        doubt := doubt_about(result.unsure, len(result.track.segments), result.info.rate)
+    ):
         console.print(f"  [yellow]→ {doubt}[/]")
     if not last:
         console.print()
@@ -60,19 +62,24 @@ def _rows(result: Inspection) -> Iterator[tuple[str, str]]:
     if levels.bits is not None and info.bits is not None and levels.bits < info.bits:
         yield "bits in use", f"{levels.bits} of {info.bits}"
     if result.track.is_constant and (edge := _edge(result.bandwidth)):
-        yield "edge", edge
+        yield "content", edge
     yield from _parts(result)
 
 
 def _edge(found: Bandwidth) -> str:
-    """Text such as `8.0 kHz, 45 dB/octave, 33 dB deep, 93 % sure`; empty where nothing is known."""
-    sure = [f"{100 * found.confidence:.0f} % sure"] if found.cause != "unknown" else []  # rules by hand do not say it
-    if not found.has_edge:
-        return ", ".join(["none", *sure]) if sure else ""
-    facts = [f"{found.cutoff_hz / 1000:.1f} kHz", f"{found.slope:.0f} dB/octave"]
-    facts += [f"{found.drop_db:.0f} dB deep"] if found.drop_db else []
+    """Text such as `ends sharply at 8.0 kHz, 93 % sure`; empty where nothing is known."""
+    sure = [f"{100 * found.confidence:.0f} % sure"] if says_how_sure(found) else []
+    if not found.has_edge:  # a doubt is told at the end
+        return ", ".join(["has no edge", *sure]) if sure and found.confidence >= LOW_CONFIDENCE else ""
+    how = "sharply" if found.slope >= STEEP_DB_PER_OCTAVE else "gradually"
+    facts = [f"ends {how} at {found.cutoff_hz / 1000:.1f} kHz"]
     facts += [ABOVE[found.above]] if found.above in ABOVE else []
     return ", ".join(facts + sure)
+
+
+def says_how_sure(found: Bandwidth) -> bool:
+    """Whether the confidence is measured. Rules by hand, and the user, name no cause and are always sure."""
+    return found.cause != "unknown" or found.confidence < 1
 
 
 def _parts(result: Inspection) -> Iterator[tuple[str, str]]:
@@ -83,7 +90,7 @@ def _parts(result: Inspection) -> Iterator[tuple[str, str]]:
     for number, (start, _, segment) in enumerate(parts[:MOST_PARTS]):
         found = segment.bandwidth
         origin = origin_of(found, result.info.rate, result.given)
-        sure = f"  {100 * found.confidence:.0f} % sure" if found.cause != "unknown" else ""
+        sure = f"  {100 * found.confidence:.0f} % sure" if says_how_sure(found) else ""
         place = f"from {clock(start):>7}  to {found.cutoff_hz / 1000:4.1f} kHz"
         yield "" if number else "parts", f"{place}  {origin.short}{sure}"
     if len(parts) > MOST_PARTS:

@@ -1,6 +1,7 @@
 """What a bandwidth says about a recording's past, in words. All words about it are decided here, so that they agree.
 
-They accuse nobody: an edge alone, without a cause that a detector has recognised, is called by what it looks like.
+They accuse nobody: an edge alone, without a cause that a detector has recognised, is called by what it looks like. If the
+detector is not sure that the content ends there, no cause is named at all.
 
 >>> origin_of(Bandwidth(21_800, 80, 500, cause="resampled"), 96_000).looks
 'resampled from 44.1 kHz'
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from upscaler_core.dsp import Bandwidth, BandwidthTrack
+from upscaler_core.dsp import LOW_CONFIDENCE, Bandwidth, BandwidthTrack
 from upscaler_core.files import Restoration
 from upscaler_core.pipeline import FULL_BAND_HZ
 
@@ -74,9 +75,7 @@ def verdict_of(
         return Verdict("silence", "")
     if restoration and restoration.above_hz is not None:
         place = f"{restoration.above_hz / 1000:.1f} kHz"
-        return Verdict(
-            f"restored by {restoration.program} above {place}", "what stands there is not the recording's own"
-        )
+        return Verdict(f"restored by {restoration.program} above {place}", "what is there was added")
     if track.is_constant:
         return Verdict(origin_of(track.lowest, rate, given).looks, prospect(track.lowest))
     cutoffs = [segment.bandwidth.cutoff_hz for segment in track.segments]
@@ -99,9 +98,13 @@ def origin_of(bandwidth: Bandwidth, rate: int, given: bool = False) -> Origin:
     """Why the content of a recording at `rate` Hz ends where it does; `given` = because the user said so."""
     if given:
         return Origin("as you said", "as you said")
+    if bandwidth.confidence < LOW_CONFIDENCE and not bandwidth.has_edge:
+        return Origin("no edge was found", "no edge found")
+    if bandwidth.confidence < LOW_CONFIDENCE and not _reaches_nyquist(bandwidth, rate):
+        return Origin("cause unknown", "cause unknown")
     match bandwidth.cause:
         case "dark":
-            return Origin("dark but whole: the content ends by itself", "dark but whole")
+            return Origin("dark but complete: the content ends by itself", "dark but complete")
         case "lossy":
             return _lossy(bandwidth)
         case "low-pass":
@@ -112,7 +115,7 @@ def origin_of(bandwidth: Bandwidth, rate: int, given: bool = False) -> Origin:
             return _by_its_edge(bandwidth, rate)
     if bandwidth.cutoff_hz >= FULL_BAND_HZ:
         return Origin("full band", "full band")
-    return Origin(f"whole, for its {rate / 1000:g} kHz", "whole")
+    return Origin(f"complete for its rate of {rate / 1000:g} kHz", "complete")
 
 
 def source_rate(cutoff_hz: float, rate: int) -> int | None:

@@ -52,7 +52,7 @@ def train(
         typer.Option("--out", "-o", help="The run's folder. Default: runs/ and the recipe's name.", show_default=False),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on exactly where the run in that folder was stopped.")
+        bool, typer.Option("--resume", help="Continue the run in that folder exactly where it stopped.")
     ] = False,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Epochs in all. Default: the recipe's.", show_default=False)
@@ -64,7 +64,7 @@ def train(
     """Train models by a recipe file.
 
     The run's folder then holds best/ and last/, each with checkpoints and a pipeline.yaml that uses them, log.jsonl,
-    tensorboard/, report.md, and what --resume needs to go on exactly where it was, even after a kill -9.
+    tensorboard/, report.md, and what --resume needs to continue exactly where it stopped, even after a kill -9.
     """
     _require_packages("accelerate", "tensorboard", "matplotlib")
     from upscaler_train.display import Display

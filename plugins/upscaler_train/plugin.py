@@ -14,7 +14,7 @@ def upscaler_commands() -> Iterable[Component]:
         Component(
             "train",
             "upscaler_train.command:Train",
-            summary="Train models by a recipe file; goes on exactly where it was stopped.",
+            summary="Train models by a recipe file; continues exactly where it stopped.",
             extra="ai-audio-upscaler[train]",
         )
     ]

@@ -60,7 +60,9 @@ def tune(
     device: Device = "auto",
     grace: Annotated[
         float,
-        typer.Option("--grace", min=1, help="Seconds without a sign of life until a trial is taken from its process."),
+        typer.Option(
+            "--grace", min=1, help="Seconds without a sign of life after which another process repeats the trial."
+        ),
     ] = 60,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output; all else to standard error.")

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import soundfile
 import soxr
 import torch
+from conftest import ROOT
 from torch import Tensor
 
 from upscaler_bandwidth.edge_net import second_opinion
@@ -72,6 +74,14 @@ def test_an_original_has_no_edge(detector):
     assert not survey(
         detector, 0.1 * torch.randn(2, 5 * RATE, generator=torch.Generator().manual_seed(0))
     ).lowest.has_edge
+
+
+def test_who_is_not_sure_names_no_cause(detector):
+    x, rate = soundfile.read(ROOT / "examples/audio/arovane_beat_d_cc0_lossless.flac", dtype="float32", always_2d=True)
+    (segment,) = survey(detector, torch.from_numpy(x.T), rate).segments
+    found = segment.bandwidth
+    assert found.confidence < 0.6
+    assert (found.has_edge, found.cause, found.codec, found.kbps) == (False, "unknown", "", None)
 
 
 @pytest.mark.parametrize("length", [0, 1, 1_000, 5_000, RATE // 2])

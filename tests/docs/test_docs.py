@@ -91,10 +91,11 @@ def test_the_pipeline_files_in_the_documentation_are_right(page, rate):
 def options_by_command() -> dict[str, set[str]]:
     """The options of each command, from the page of the command line."""
     sections = re.split(r"(?m)^## `(upscaler.*)`$", (ROOT / "docs" / "cli.md").read_text())[1:]
-    return {
+    known = {
         command: set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
         for command, text in zip(sections[::2], sections[1::2], strict=True)
     }
+    return known | {"upscaler enhance": known["upscaler enhance"] | known["upscaler run"]}
 
 
 def test_every_option_that_a_page_types_exists():

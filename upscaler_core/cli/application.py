@@ -2,8 +2,8 @@
 
 It imports nothing heavy until something is computed.
 
-Exit codes: 0 all done; 1 some files failed while the others are finished; 2 a fault in what was typed; 3 a fault in the
-pipeline file; 4 no input, or no checkpoint, could be read; 5 an optional dependency is missing; 130 interrupted.
+Exit codes: 0 all done; 1 some files failed while the others are finished; 2 wrong arguments; 3 an error in
+the pipeline file; 4 no input, or no checkpoint, could be read; 5 an optional dependency is missing; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from upscaler_core.plugins.components import Kind, suggest
 from upscaler_core.plugins.registry import Registry, discover
 from upscaler_core.processes import safe_path
 
-HELP = "Audio super-resolution: any recording in, a full-band file at 44.1 to 384 kHz out. Every part is a plugin."
+HELP = "Turns any recording into a full-bandwidth file at 44.1 to 384 kHz. Every part is a plugin."
 EPILOG = (
-    "Exit codes: 0 all done; 1 some files failed or are damaged, the others are finished; 2 what you typed; "
-    "3 the pipeline file; 4 no input could be read; 5 an optional dependency is missing; 130 interrupted."
+    "Exit codes: 0 all done; 1 some files failed or are damaged, the others are finished; 2 wrong arguments; "
+    "3 an error in the pipeline file; 4 no input could be read; 5 an optional dependency is missing; 130 interrupted."
 )
 
 

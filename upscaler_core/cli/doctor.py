@@ -16,7 +16,7 @@ ABSENT = "not installed"
 
 
 def doctor() -> None:
-    """Tell what is installed and what is broken.
+    """Show what is installed and what is broken.
 
     Versions, devices, ffmpeg, extras, broken plugins and their remedies. Exit 1 where a plugin is broken.
     """
@@ -37,7 +37,7 @@ def doctor() -> None:
         typer.echo(f"broken plugin '{plugin.name}' of {owner} ({plugin.stage}): {plugin.reason}")
         typer.echo(f"  remedy: update it, or pip uninstall {owner}; everything else works without it")
     if not broken:
-        typer.echo("all plugins loaded")
+        typer.echo("All plugins loaded.")
     raise typer.Exit(1 if broken else 0)
 
 

@@ -34,7 +34,7 @@ def journal(verbosity: int, path: Path | None, show: Callable[[str], None]) -> I
         OutputError: the file cannot be written.
     """
     logger = logging.Logger("upscaler", logging.DEBUG)
-    logger.addHandler(logging.NullHandler())  # without any handler, Python itself prints warnings
+    logger.addHandler(logging.NullHandler())  # a logger without a handler prints its warnings to standard error
     if verbosity:
         handler: logging.Handler = _Shown(show)
         handler.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
@@ -69,7 +69,8 @@ class _Shown(logging.Handler):
 def log_run(logger: logging.Logger, path: Path, pipeline: PipelineSpec, files: int, options: ProcessingOptions) -> None:
     """Log what the run is."""
     version = metadata.version(DISTRIBUTION)
-    logger.info("%s %s: %d files through %s, device %s", DISTRIBUTION, version, files, path, options.device)
+    count = f"{files} file{'s' * (files != 1)}"
+    logger.info("%s %s: %s through %s, device %s", DISTRIBUTION, version, count, path, options.device)
     form = pipeline.with_refs(lambda path, kind, ref: ref.complete()).model_dump(mode="json", exclude_none=True)
     logger.debug("pipeline: %s", json.dumps(form, ensure_ascii=False))
 

@@ -89,7 +89,9 @@ class ProcessingOptions:
     ] = None
     dither: Annotated[
         str | None,
-        typer.Option("--dither", metavar="tpdf|shaped|none", help="Noise that rounding to 16 or 24 bits gets."),
+        typer.Option(
+            "--dither", metavar="tpdf|shaped|none", help="Noise that is added before rounding to 16 or 24 bits."
+        ),
     ] = None
     suffix: Annotated[
         str | None,
@@ -131,15 +133,15 @@ class ProcessingOptions:
             show_default=False,
         ),
     ] = None
-    no_limit: Annotated[
-        bool, typer.Option("--no-limit", help="The same as --headroom none: no limiter, and peaks may clip.")
-    ] = False
+    no_limit: Annotated[bool, typer.Option("--no-limit", help="The same as --headroom none: peaks may then clip.")] = (
+        False
+    )
     device: Device = "auto"
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Files at a time, a process and one thread each.")
     ] = 1
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done with each file, and do nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be done with each file, and do nothing.")
     ] = False
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output; all else goes to standard error.")

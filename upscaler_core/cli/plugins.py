@@ -37,7 +37,7 @@ def listing(
         list[str] | None,
         typer.Option(
             metavar="PLUGIN",
-            help="Leave a plugin out from now on. May be repeated.",
+            help="Turn a plugin off from now on. May be repeated.",
             show_default=False,
             autocompletion=completion.plugin_names,
         ),
@@ -46,7 +46,7 @@ def listing(
         list[str] | None,
         typer.Option(
             metavar="PLUGIN",
-            help="Take a disabled plugin in again. May be repeated.",
+            help="Turn a disabled plugin on again. May be repeated.",
             show_default=False,
             autocompletion=completion.plugin_names,
         ),
@@ -92,7 +92,7 @@ def listing_lines(registry: Registry, width: int) -> Iterator[str]:
     version = next((plugin.version for plugin in registry.plugins if plugin.built_in), "")
     yield from _wrapped(
         f"{len(entries)} components, part of {DISTRIBUTION} {version} where nothing else is said. "
-        "`upscaler plugins show NAME` tells a component's options.",
+        "`upscaler plugins show NAME` shows a component's options.",
         "",
         width,
         indent=0,

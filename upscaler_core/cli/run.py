@@ -27,7 +27,7 @@ def run(
     *,
     options: ProcessingOptions,
 ) -> None:
-    """Send files through a pipeline file."""
+    """Enhance files with a pipeline file."""
     if pipeline.is_dir() or pipeline.suffix.lower() in audio_suffixes(discover()):
         what = "a folder" if pipeline.is_dir() else "audio"
         raise UsageError(
@@ -54,7 +54,7 @@ def enhance(
     *,
     options: ProcessingOptions,
 ) -> None:
-    """Send files through a preset."""
+    """Enhance files with a preset."""
     from upscaler_core.cli.processing import process_files
 
     pipeline = presets.path_of(preset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from upscaler_core.jobs.events import Failed, Result, Skipped
-from upscaler_core.pipeline.events import Finished, SegmentResult
+from upscaler_core.pipeline.events import FULL_BAND_HZ, Finished, SegmentResult
 
 CAUSES = {
     "lossy": "as a lossy codec leaves it",
@@ -87,6 +87,8 @@ def doubt_about(unsure: Sequence[tuple[float, float]], parts: int, rate: int) ->
 
     >>> doubt_about([(8_000.0, 0.41)], 1, 44_100)
     'not sure (41 %): to decide yourself, add --cutoff 8000 (or --cutoff 22050 to leave it alone)'
+    >>> doubt_about([(5_000.0, 0.41)], 1, 16_000)  # with --cutoff 8000 the rest would be restored
+    'not sure (41 %): to decide yourself, add --cutoff HZ, such as --cutoff 5000'
     """
     if not unsure:
         return ""
@@ -99,6 +101,8 @@ def doubt_about(unsure: Sequence[tuple[float, float]], parts: int, rate: int) ->
     ((cutoff, _),) = unsure
     if cutoff >= rate / 2:
         return f"not sure ({least}) that it has no edge: to decide yourself, add --cutoff HZ"
+    if rate / 2 < FULL_BAND_HZ:  # models add something to every source of this rate, wherever it ends
+        return f"not sure ({least}): to decide yourself, add --cutoff HZ, such as --cutoff {cutoff:.0f}"
     return (
         f"not sure ({least}): to decide yourself, add --cutoff {cutoff:.0f} (or --cutoff {rate // 2} to leave it alone)"
     )

@@ -9,14 +9,14 @@ from upscaler_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from upscaler_core.pipeline.enhancement import EnhancementStep
+    from upscaler_core.pipeline.events import FULL_BAND_HZ
     from upscaler_core.pipeline.loading import load_form
-    from upscaler_core.pipeline.signal_line import FULL_BAND_HZ
     from upscaler_core.pipeline.spec import ComponentRef, PipelineSpec, Spec
 
 __all__ = ["FULL_BAND_HZ", "ComponentRef", "EnhancementStep", "Fault", "PipelineSpec", "Spec", "load_form"]
 
 _MODULES = {
-    "FULL_BAND_HZ": "signal_line",
+    "FULL_BAND_HZ": "events",
     "ComponentRef": "spec",
     "EnhancementStep": "enhancement",
     "PipelineSpec": "spec",

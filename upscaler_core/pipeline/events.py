@@ -11,6 +11,8 @@ Stage = str
 """A kind of work on a file: `survey` measures its bandwidth, `write` resamples and writes it, `lower` writes it once more,
 lowered, and each other one is what models do at one of their rates, such as `restore at 48 kHz`."""
 
+FULL_BAND_HZ = 19_000
+"""A source whose content reaches this frequency, Hz, is full band: few people hear what could be added."""
 MOST_SILENCED = 0.05
 """The share of a source that may be silence because of damage before it counts as damaged."""
 

@@ -263,7 +263,7 @@ def _warnings(damage: str | None, layout: str | None, clipped: int, loss: str) -
         f"the file is damaged: {damage}; what is there was decoded": damage,
         layout: layout,
         f"{clipped:,} samples were clipped at full scale: add --headroom auto, which lowers the file, --headroom limit, "
-        "or --set 'export={use: wav, bits: float}'": clipped,
+        "or --bits float with a WAV output": clipped,
         loss: loss,
     }
     return tuple(message for message, applies in messages.items() if message and applies)

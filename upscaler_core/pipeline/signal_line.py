@@ -38,6 +38,7 @@ from upscaler_core.dsp.streaming import Stream, chunking, crossfade, mute_silenc
 from upscaler_core.errors import UsageError
 from upscaler_core.pipeline.arrays import as_block
 from upscaler_core.pipeline.enhancement import EnhancementStep, Stereo
+from upscaler_core.pipeline.events import FULL_BAND_HZ
 from upscaler_core.pipeline.spec import Chunk
 from upscaler_core.plugins.protocols import (
     BandwidthDetector,
@@ -52,8 +53,6 @@ AboveEdge = Literal["auto", "keep", "replace"]
 Edges = Sequence[tuple[int, Bandwidth | None]]
 """The first sample of each segment, and the edge from which models add; None where they add nothing."""
 
-FULL_BAND_HZ = 19_000
-"""From here up a source is full band: few people hear what could be added."""
 LIVE_SURVEY_SECONDS = 10
 """A live stream is held back this long to measure its cut-off."""
 DEFAULT_RATE = 96_000

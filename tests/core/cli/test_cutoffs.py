@@ -117,6 +117,11 @@ def test_a_low_confidence_is_told_with_how_to_decide_otherwise():
     assert words_module.doubt_about([], 3, 44_100) == ""
 
 
+def test_no_cutoff_leaves_a_source_of_a_low_rate_alone():
+    words = words_module.doubt_about([(5_000.0, 0.41)], 1, 16_000)
+    assert words == "not sure (41 %): to decide yourself, add --cutoff HZ, such as --cutoff 5000"
+
+
 def test_the_summary_ends_with_doubts(capsys):
     unsure = replace(DONE, added=True, segments=(SegmentResult(0, 8_000.0, 0.41, added=True, sure=False),))
     counter = ResultCounter(keep_results=True)

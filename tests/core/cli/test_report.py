@@ -18,6 +18,7 @@ import soundfile as sf
 from rich.console import Console
 
 from upscaler_core import OutputError, UsageError
+from upscaler_core.cli.journal import journal
 from upscaler_core.cli.processing import _file
 from upscaler_core.cli.report import csv_text, refuse_report, write_report
 from upscaler_core.cli.result_counter import ResultCounter
@@ -211,6 +212,12 @@ def test_after_ctrl_c_a_sentence_says_what_is_done_and_how_to_go_on(upscaler, fo
     sentence = "Stopped. 1 of 3 files are done; run the same command with --resume to continue."
     assert err.splitlines()[-1] == f"upscaler: {sentence}"
     assert len(list(csv.DictReader(io.StringIO((folder / "r.csv").read_text("utf-8-sig"))))) == 1
+
+
+def test_the_log_says_nothing_where_nobody_asked_for_it(capsys):
+    with journal(0, None, print) as logger:
+        logger.error("a.wav: failed: it is no audio")  # the progress display says so
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_first_sign_of_life_comes_before_heavy_imports():
