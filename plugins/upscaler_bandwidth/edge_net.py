@@ -36,9 +36,12 @@ EDGE_ODDS = 3.0
 """By how much an edge must be likelier than none."""
 LEAST_CONFIDENCE = 0.45
 """An edge is believed from this confidence on. Many of those below are an original's own fall."""
-SURELY_LIMITED = 0.2
-"""Where "no edge" has less than this, there is an edge, as of a cassette, and only its place is unsure. It is believed from
-this confidence on."""
+SURELY_LIMITED = 0.05
+"""Where "no edge" has less than this, there is an edge, as of a cassette, and only its place is unsure."""
+LEAST_CONFIDENCE_LIMITED = 0.3
+"""Then it is believed from this confidence on, below `WORTH_IT_HZ`."""
+WORTH_IT_HZ = 15_000.0
+"""Above this there is little to restore, and a doubtful edge is left alone."""
 TEMPER = 0.35
 """Votes count so much where segments are sought: neighbouring cells are not independent."""
 LEAST_CELLS = 9
@@ -238,7 +241,7 @@ class NetSurvey:
         place, confidence = most_within(posterior[:-1])
         none = float(posterior[-1])
         cutoff = LOWEST_HZ * 2 ** (place / PER_OCTAVE)
-        limited = none < SURELY_LIMITED < confidence
+        limited = none < SURELY_LIMITED and confidence > LEAST_CONFIDENCE_LIMITED and cutoff < WORTH_IT_HZ
         believed = limited or confidence > max(LEAST_CONFIDENCE, none * EDGE_ODDS)
         if evidence.active == 0 or not believed or cutoff > FULL_BAND * self.rate / 2:
             beyond = posterior[:-1][max(0, int(PER_OCTAVE * math.log2(FULL_BAND * self.rate / 2 / LOWEST_HZ))) :]

@@ -204,7 +204,8 @@ def _events(
     settings = JobSettings(
         pipeline,
         device=options.device,
-        overwrite=options.overwrite or options.resume,
+        overwrite=options.overwrite,
+        resume=options.resume,
         skip_existing=options.skip_existing,
         strict=options.strict,
         keep_times=options.keep_times,

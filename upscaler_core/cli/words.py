@@ -98,7 +98,9 @@ def doubt_about(unsure: Sequence[tuple[float, float]], parts: int, rate: int) ->
             f"not sure about {len(unsure)} of {parts} parts ({least}): to decide yourself, "
             "see `upscaler inspect --write-cutoffs` and --cutoffs"
         )
-    ((cutoff, _),) = unsure
+    ((cutoff, confidence),) = unsure
+    if cutoff >= rate / 2 and confidence < 0.5:
+        return "its content may end lower, but it is unclear where: to decide yourself, add --cutoff HZ"
     if cutoff >= rate / 2:
         return f"not sure ({least}) that it has no edge: to decide yourself, add --cutoff HZ"
     if rate / 2 < FULL_BAND_HZ:  # models add something to every source of this rate, wherever it ends

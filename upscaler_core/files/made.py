@@ -30,7 +30,9 @@ def has_mark(path: Path, mark: str, names: Collection[str] = ()) -> bool:
 def has_tag(path: Path) -> bool:
     """Whether a file's tags say that this program made it. They are read where mutagen is installed."""
     try:
+        if not path.is_file():  # opening a pipe would wait for its other end
+            return False
         tags = complete_tags(AudioInfo(1, 1, None, ""), path).tags
-    except OSError:  # opening it will say why
+    except (OSError, ValueError):  # opening it will say why
         return False
     return any(text.startswith(DISTRIBUTION) for text in tags.get(NAME, ()))

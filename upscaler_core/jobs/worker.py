@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from upscaler_core.errors import OutputError, UpscalerError
 from upscaler_core.jobs.events import Failed, OnEvent, Recorded, Result, Skipped
-from upscaler_core.jobs.manifest import Fingerprint, Record, pipeline_hash
+from upscaler_core.jobs.manifest import Fingerprint, Record, RecordedOutputs, pipeline_hash
 from upscaler_core.jobs.planning import Job, output_settings
 from upscaler_core.pipeline.loading import with_checked_options
 from upscaler_core.pipeline.spec import PipelineSpec
@@ -36,6 +36,7 @@ class JobSettings:
         spec: the pipeline file.
         device: where the models run.
         overwrite: replace outputs that exist.
+        resume: replace outputs that exist where this program made them.
         skip_existing: leave out files whose outputs exist.
         strict: refuse a damaged source instead of decoding what is there.
         keep_times: give outputs the times of access and change that their sources have.
@@ -48,6 +49,7 @@ class JobSettings:
     spec: PipelineSpec
     device: str = "cpu"
     overwrite: bool = False
+    resume: bool = False
     skip_existing: bool = False
     strict: bool = False
     keep_times: bool = False
@@ -114,7 +116,7 @@ class Worker:
 
             choices = output_settings(
                 settings.spec,
-                overwrite=settings.overwrite,
+                overwrite=settings.overwrite or settings.resume,
                 skip_existing=settings.skip_existing,
                 resumable=settings.resumable,
             )
@@ -123,6 +125,10 @@ class Worker:
             )
             if skipped := self._skipped(job, output.path):
                 return skipped
+            if not settings.overwrite and output.path.exists() and not _is_ours(job, output.path):
+                raise OutputError(
+                    f"{output.path} exists, and was not made by this program: use --overwrite, not --resume"
+                )
             bandwidth = given_track(job.cutoffs, recording()) if job.cutoffs else None
             listed = job.cutoffs is not None  # then the list wins over the pipeline's own cut-off
             line = replace(self.pipeline, cutoff_hz=None) if listed else self.pipeline
@@ -145,6 +151,13 @@ class Worker:
             earlier = replace(job.before.result, source=job.source) if job.before.result else None
             return Skipped(job.source, target, earlier)
         return Skipped(job.source, target) if self.settings.skip_existing and target.exists() else None
+
+
+def _is_ours(job: Job, path: Path) -> bool:
+    """Whether this program made an output that exists, as a manifest or its tags say."""
+    from upscaler_core.files.made import has_tag
+
+    return bool(job.before and job.before.target == path) or path in RecordedOutputs() or has_tag(path)
 
 
 def _size_and_time(path: Path) -> tuple[int, int] | None:

@@ -8,8 +8,11 @@ import pytest
 import soundfile as sf
 import torch
 
+from upscaler_core import discover
 from upscaler_core.cli.options import ProcessingOptions, with_processing_options
 from upscaler_core.cli.run import enhance, run
+from upscaler_core.pipeline.assembly import assemble
+from upscaler_core.pipeline.loading import load
 from upscaler_core.pipeline.yaml_document import Setting
 
 
@@ -70,7 +73,10 @@ def test_no_limit_leaves_out_every_finisher_that_says_it_limits(upscaler):
     (upscaler.folder / "p.yaml").write_text(f"version: 1\nplugins: [mine.py]\n{finish}\n")
     sf.write(upscaler.folder / "x.wav", torch.zeros(4_800).numpy(), 48_000)
     words = ["run", "p.yaml", "x.wav", "--allow-local-plugins", "--dry-run", "--json"]
-    for more, remaining in ([], ["ceiling", "fade", "limiter", "dsp/limiter"]), (["--no-limit"], ["fade"]):
+    for more, headroom in ([], "auto"), (["--no-limit"], "none"):
         done = upscaler(*words, *more)
         assert done.returncode == 0, done.stderr
-        assert [finisher["use"] for finisher in json.loads(done.stdout)["pipeline"]["finish"]] == remaining
+        assert json.loads(done.stdout)["pipeline"]["headroom"] == headroom
+    spec = load(upscaler.folder / "p.yaml", discover(), ["headroom=none"], allow_local_plugins=True)
+    (fade,) = assemble(spec, discover().add_files(spec.plugins)).finish
+    assert type(fade).__name__ == "Fade"

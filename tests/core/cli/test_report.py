@@ -206,6 +206,7 @@ def test_after_ctrl_c_a_sentence_says_what_is_done_and_how_to_go_on(upscaler, fo
     begun = time.monotonic()
     while not (folder / "out" / ".upscaler.jsonl").exists() and time.monotonic() - begun < 300:
         time.sleep(0.05)
+    time.sleep(0.5)  # the result follows its record
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err

@@ -171,3 +171,10 @@ def test_files_of_one_name_do_not_stop_a_tree(upscaler, folder):
         "grandma.flac.flac",
         "other.flac",
     }
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_with_a_name_is_refused_and_not_waited_for(upscaler):
+    os.mkfifo(upscaler.folder / "a.wav")
+    done = upscaler("enhance", "a.wav", "-o", "out.flac", "--preset", "baseline", timeout=60)
+    assert done.returncode == 4 and "not a regular file" in done.stderr

@@ -58,8 +58,15 @@ def below(process, depth):
     """Worker processes that many levels below."""
     level = [process]
     for _ in range(depth):
-        level = [child for parent in level for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
+        level = [child for parent in level for child in parent.children() if _is_worker(child)]
     return level
+
+
+def _is_worker(process):
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.ZombieProcess:  # what read the lengths has ended
+        return False
 
 
 # What is done again, and what is not
@@ -93,6 +100,16 @@ def test_resume_with_another_pipeline_does_everything_again(upscaler, folder):
     assert "2 done" in upscaler(*words).stdout  # it begins a manifest as well
     assert "2 done" in upscaler(*words, "--set", "resampler.dsp_quality=balanced").stdout
     assert "2 done" in upscaler(*words).stdout  # what it had made is there no more
+
+
+def test_resume_replaces_nothing_that_it_has_not_made(upscaler, folder):
+    tones(folder / "in", ["a.wav", "b.wav"])
+    tones(folder / "out", ["other.wav"])
+    mine = (folder / "out" / "other.wav").rename(folder / "out" / "a.flac").read_bytes()
+    done = upscaler("run", "p.yaml", "in", "-o", "out", "--resume")
+    assert done.returncode == 1 and "was not made by this program" in done.stderr
+    assert (folder / "out" / "a.flac").read_bytes() == mine
+    assert (folder / "out" / "b.flac").exists()
 
 
 def test_after_a_kill_resume_does_the_rest(upscaler, folder):
