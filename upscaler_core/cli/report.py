@@ -100,9 +100,13 @@ def _cells(result: Result, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _cell(value: Any) -> Any:
-    """A value as a spreadsheet may have it: a text that it would take for a formula gets an apostrophe in front."""
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
+    """A value as a spreadsheet may have it: a text that it would take for a formula gets an apostrophe in front.
+
+    Control characters are shown, not obeyed: a terminal may print the table, too.
+    """
+    if isinstance(value, str):
+        text = words.printable(value)
+        return f"'{text}" if value.startswith(FORMULA) else text
     if isinstance(value, list | tuple | dict):
         return _cell(json.dumps(value, ensure_ascii=False, default=str))
     return "" if value is None else value

@@ -84,18 +84,18 @@ def _attention(run: Run) -> Iterator[str]:
     noted = [(run.names[r.source], note) for r in run.results for note in words.notes_of(r)]
     for heading, entries in (("Failed", failed), ("Notes", noted)):
         if entries:
-            lines = "".join(f"<li><strong>{escape(name)}</strong>: {escape(text)}</li>" for name, text in entries)
+            lines = "".join(f"<li><strong>{_shown(name)}</strong>: {_shown(text)}</li>" for name, text in entries)
             yield f"<h2>{heading}</h2><ul>{lines}</ul>"
 
 
 def _row(result: Result, name: str) -> str:
     record = words.record_of(result)
     if isinstance(result, Failed):
-        done = f'<span class="failed">failed</span>: {escape(words.failure_of(result))}'
-        return f'<tr><th scope="row">{escape(name)}</th><td colspan="4">{done}</td></tr>'
+        done = f'<span class="failed">failed</span>: {_shown(words.failure_of(result))}'
+        return f'<tr><th scope="row">{_shown(name)}</th><td colspan="4">{done}</td></tr>'
     status = words.status_of(result)
-    output = f'<div class="quiet">→ {escape(str(result.target))}</div>'
-    head = f'<th scope="row">{escape(name)}{output}</th>'
+    output = f'<div class="quiet">→ {_shown(str(result.target))}</div>'
+    head = f'<th scope="row">{_shown(name)}{output}</th>'
     if record is None:
         return f'<tr>{head}<td colspan="4">{escape(status)}: its output exists</td></tr>'
     earlier = ' <span class="quiet">(in an earlier run)</span>' if status == "skipped" else ""
@@ -123,7 +123,7 @@ def _reasons(record: Finished) -> str:
     if record.note == "silence" or not record.segments:
         return ""
     if len(record.segments) == 1:
-        return f'<div class="quiet">{escape(words.reason_of(record.segments[0]))}</div>'
+        return f'<div class="quiet">{_shown(words.reason_of(record.segments[0]))}</div>'
     parts = "".join(
         f"<li>from {words.clock(part.start_s)}: {'restored' if part.added else 'left alone'}, "
         f"{escape(words.reason_of(part))}</li>"
@@ -133,4 +133,9 @@ def _reasons(record: Finished) -> str:
 
 
 def _notes(result: Result) -> str:
-    return "".join(f'<div class="note">{escape(note)}</div>' for note in words.notes_of(result))
+    return "".join(f'<div class="note">{_shown(note)}</div>' for note in words.notes_of(result))
+
+
+def _shown(text: str) -> str:
+    """A text in HTML. Control characters are shown, not obeyed."""
+    return escape(words.printable(text))

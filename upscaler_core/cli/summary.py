@@ -25,6 +25,8 @@ EXPENDABLE = ("Hz", "length", "speed")
 RIGHT = {"Hz", "length", "speed"}
 """Columns whose content stands at their right edge."""
 GAP = "  "
+MOST = 0.75
+"""Share of the names for which a column has room in any case."""
 
 
 def print_summary(
@@ -137,8 +139,8 @@ def _wrapped(text: str, width: int) -> list[str]:
 def table_lines(rows: Sequence[Mapping[str, str]], width: int, expendable: Sequence[str] = ()) -> Iterator[Text]:
     """The lines of a table that keeps every cell whole.
 
-    Columns without content are left out, and then, where the table is too wide, the expendable ones. If it is still too
-    wide, the first cell of a row that is too long gets a line of its own.
+    Columns without content are left out, and then, where the table is too wide, the expendable ones. A first cell that is
+    much longer than most, or for which there is no room, gets a line of its own; so does an output's name.
 
     Args:
         rows: cells by headings; all rows begin with the same headings, and may lack the last ones.
@@ -148,19 +150,29 @@ def table_lines(rows: Sequence[Mapping[str, str]], width: int, expendable: Seque
     headings = list(dict.fromkeys(heading for row in rows for heading in row))
     headings = [heading for heading in headings if any(row.get(heading) for row in rows)]
     widths = {h: max(cell_len(h), *(cell_len(row.get(h, "")) for row in rows)) for h in headings}
+    names = [heading for heading in headings if heading in (headings[0], "output")]
+    for heading in names if _total(widths) > width else ():  # one long name does not take the room of all columns
+        lengths = sorted(cell_len(row.get(heading, "")) for row in rows)
+        widths[heading] = max(cell_len(heading), lengths[int(MOST * (len(rows) - 1))])
     for heading in expendable:
-        if sum(widths.values()) + len(GAP) * (len(widths) - 1) > width:
+        if _total(widths) > width:
             widths.pop(heading, None)
     first, *others = widths
     rest = sum(widths[heading] + len(GAP) for heading in others)
     widths[first] = min(widths[first], max(len(first), width - rest))
     for index, row in enumerate([{heading: heading for heading in widths}, *rows]):
         style = "bold" if index == 0 else ""
-        cells = [_padded(row.get(heading, ""), widths[heading], heading) for heading in widths]
-        if cell_len(row.get(first, "")) > widths[first]:
-            yield Text(row[first], style)
-            cells[0] = " " * widths[first]
-        yield Text(GAP.join(cells).rstrip(), style)
+        fitting = {h: row.get(h, "") for h in widths}
+        for heading in names:
+            if cell_len(fitting.get(heading, "")) > widths[heading]:
+                yield Text("  " * (heading != first) + fitting[heading], style)
+                fitting[heading] = ""
+        yield Text(GAP.join(_padded(text, widths[h], h) for h, text in fitting.items()).rstrip(), style)
+
+
+def _total(widths: Mapping[str, int]) -> int:
+    """Columns of a line."""
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
 
 
 def _padded(text: str, width: int, heading: str) -> str:
