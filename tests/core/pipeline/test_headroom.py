@@ -132,7 +132,7 @@ def test_a_limiter_at_the_end_needs_no_gain_and_none_leaves_it_out(master, tmp_p
     result, _ = written(load_pipeline("baseline", discover(), settings), master, tmp_path)
     assert result.limited_db == 0 and result.clipped > 0
     (warning,) = result.warnings
-    assert "--headroom auto" in warning and "{use: wav, bits: float}" in warning
+    assert "--headroom auto" in warning and "--bits float" in warning
 
 
 def test_a_limiter_by_hand_is_a_finisher():
