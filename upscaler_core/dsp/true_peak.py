@@ -9,12 +9,12 @@ are necessary only where a value exceeds c·cos(π/8), where c is the ceiling. T
 the linear combination of the 12 values around it that has the least mean square error for white noise (10⁻⁴). As |x(t)| <=
 max|x|·Σ|h|, quiet windows need no interpolation at all.
 
->>> n = torch.arange(40_000)
+>>> n = torch.arange(40_000, dtype=torch.float64)
 >>> meter = PeakMeter(between_samples=True)
->>> x = torch.cos(torch.pi * (n / 2 + 1 / 4)) * torch.hann_window(40_000)  # each sample is 3 dB below the peak
+>>> x = torch.cos(torch.pi * (n / 2 + 1 / 4)) * torch.hann_window(40_000)  # its samples miss the peak by 3 dB
 >>> _ = list(meter.watch([x[None, :25_000], x[None, 25_000:]]))
 >>> round(meter.peak, 4), round(float(x.abs().max()), 4)
-(0.7071, 0.7071)
+(1.0, 0.7071)
 >>> _ = list(meter.watch([2 * x[None]]))
 >>> round(meter.peak, 3)
 2.0
