@@ -1,4 +1,4 @@
-"""What of a source's tags an output does not hold. The output is read back, so that whatever lost it, it is told."""
+"""Which of a source's tags an output does not hold. The output is read back, so the cause of a loss does not matter."""
 
 from __future__ import annotations
 
